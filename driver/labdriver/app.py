@@ -1,0 +1,62 @@
+"""What every command gets: where the checkout is, which runtime was asked for, the settings.
+
+Made once by `cli.py`. Knows no command; the runtime is chosen late, so that commands without a stack need none.
+"""
+
+import getpass
+from dataclasses import dataclass
+from pathlib import Path
+
+from labdriver import lab
+from labdriver.errors import Misuse
+from labdriver.lab import Lab
+from labdriver.settings import Settings
+from labdriver.stack.runtime import Runtime
+
+
+@dataclass(frozen=True)
+class App:
+    root: Path  # the checkout: holds labs/, k8s/, reports/
+    runtime_name: str  # auto, local, k3d, kube
+    settings: Settings
+    debug: bool = False
+
+    @property
+    def labs(self) -> Path:
+        return self.root / "labs"
+
+    @property
+    def reports(self) -> Path:
+        return self.root / "reports"
+
+    @property
+    def state(self) -> Path:
+        """Everything of ours that is neither source nor report."""
+        return self.root / ".lab"
+
+    def lab(self, lab_id: str) -> Lab:
+        return lab.load(self.labs, lab_id)
+
+    def runtime(self) -> tuple[Runtime, str]:
+        """The runtime to use and why it was chosen."""
+        from labdriver.stack.choose import choose  # late: only commands that touch a stack pay for it
+
+        return choose(self.runtime_name, self.root, self.settings)
+
+    def by(self, name: str | None) -> str:
+        """The participant: what was given, else LAB_BY, else the login name."""
+        given = (name or self.settings.by).strip()
+        if given:
+            return given[:60]
+        try:
+            return getpass.getuser()
+        except (KeyError, OSError):
+            return "anonymous"  # a container user without an entry in passwd
+
+
+def find_root(start: Path) -> Path:
+    """The checkout that `start` lies in, else the one this package was installed from."""
+    for folder in (start, *start.parents, Path(__file__).resolve().parents[2]):
+        if (folder / "labs").is_dir() and (folder / "k8s").is_dir():
+            return folder
+    raise Misuse(f"{start} is not inside a checkout of the kit (no labs/ and k8s/ here or above)", next_step="cd into it")

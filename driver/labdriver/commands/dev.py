@@ -1,0 +1,15 @@
+"""`labdriver dev`."""
+
+import click
+
+from labdriver.app import App
+from labdriver.commands import _options
+from labdriver.commands._change import show
+
+
+@click.command("dev", epilog="Example: labdriver dev")
+@_options.as_json
+@click.pass_obj
+def COMMAND(app: App, as_json: bool) -> None:
+    """Bring edited code into service and wait until it answers."""
+    show(app, "dev", as_json=as_json, nothing="nothing was edited, the stack serves what is on disk")
