@@ -1,8 +1,10 @@
 """What the environment may say to the driver, read once. Nobody else in labdriver touches the environment."""
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from labdriver.browser import is_desktop
 from labdriver.errors import Misuse
 
 DEFAULT_PORTS = {"api": 8080, "worker": 8081, "generator": 8082, "depsim": 8083}
@@ -15,7 +17,7 @@ class Settings:
 
     ports: Mapping[str, int]  # role → port on 127.0.0.1
     ready_timeout_s: float = 60
-    may_open: bool = True  # False: never open a browser
+    may_open: bool = False  # a desktop is there and nobody forbade to open a browser
     by: str = ""  # the participant's name, when none is given on the command line
 
 
@@ -34,7 +36,7 @@ def read(environ: Mapping[str, str]) -> Settings:
     return Settings(
         ports=ports,
         ready_timeout_s=_number(environ, "LAB_READY_TIMEOUT_S", 60, low=1, high=3600),
-        may_open=environ.get("LAB_NO_OPEN", "") in ("", "0") and not environ.get("CI"),
+        may_open=environ.get("LAB_NO_OPEN", "") in ("", "0") and is_desktop(environ, sys.platform),
         by=environ.get("LAB_BY", ""),
     )
 

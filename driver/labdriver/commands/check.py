@@ -1,0 +1,32 @@
+"""`labdriver check`."""
+
+import click
+
+from labdriver.app import App
+from labdriver.check import check
+from labdriver.commands import _options
+from labdriver.console import Console
+from labdriver.errors import TargetMissed
+
+
+@click.command("check", epilog="Example: labdriver check timeouts")
+@click.argument("lab")
+@_options.as_json
+@click.pass_obj
+def COMMAND(app: App, lab: str, as_json: bool) -> None:
+    """Check the edit of LAB in seconds, without the stack. A failure is a hint, never the answer."""
+    console = Console(as_json=as_json)
+    chosen = app.lab(lab)
+    findings = check(chosen)
+    for finding in findings:
+        console.say(f"{'hint' if finding.hint else 'ok  '}  {finding.what}", style="yellow" if finding.hint else "")
+        if finding.hint:
+            console.say(f"      {finding.hint}")
+    console.answer({"lab": lab, "ok": not any(f.hint for f in findings), "findings": [vars(f) for f in findings]})
+    open_points = sum(1 for f in findings if f.hint)
+    if open_points:
+        raise TargetMissed(
+            f"{open_points} of {len(findings)} checks of {lab} are open",
+            next_step=f"edit {chosen.edit_file.relative_to(app.root)}, then make check LAB={lab}",
+        )
+    console.say(f"all {len(findings)} checks hold; next: make dev run LAB={lab}")
