@@ -1,0 +1,28 @@
+"""`labdriver quickstart`."""
+
+import click
+
+from labdriver import lab as labs
+from labdriver.app import App
+from labdriver.commands import _options
+from labdriver.commands.run import measure
+from labdriver.console import Console
+from labdriver.run import Options
+
+
+@click.command("quickstart", epilog="Example: labdriver quickstart --by alice")
+@_options.by
+@_options.no_open
+@_options.as_json
+@click.pass_obj
+def COMMAND(app: App, by: str | None, no_open: bool, as_json: bool) -> None:
+    """Start the stack, run the first lab as it is, open the report."""
+    console = Console(as_json=as_json)
+    runtime, why = app.runtime()
+    console.say(f"starting the stack on the runtime {runtime.name} ({why})")
+    change = runtime.up(console.say)
+    console.say(f"the stack is up ({change.took_s:.1f} s)")
+    first = labs.find(app.labs)[0]
+    measure(app, first, Options(by=app.by(by)), console=console, may_open=not no_open)
+    edit = app.lab(first).edit_file.relative_to(app.root)
+    console.say(f"now open {edit}, change the marked place, and type: make dev run LAB={first}", style="bold")

@@ -1,0 +1,102 @@
+"""`labdriver run`: measure, judge, publish, print the score line."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from labdriver import lock, record
+from labdriver.app import App
+from labdriver.browser import open_page
+from labdriver.commands import _options
+from labdriver.console import Console
+from labdriver.errors import TargetMissed
+from labdriver.progress import meter
+from labdriver.record import Record
+from labdriver.report import publish
+from labdriver.run import Options, run
+from labdriver.score import line
+from labdriver.score.card import Card, judge
+
+
+@click.command("run", epilog="Example: labdriver run timeouts --by alice")
+@click.argument("lab")
+@_options.by
+@click.option("--scale", type=click.FloatRange(0.1, 4), default=1.0, show_default=True, help="Length of the phases.")
+@click.option("--no-deploy", is_flag=True, help="Measure what is in service, even if the edit on disk is newer.")
+@click.option("--fail-under", type=click.IntRange(0, 100), metavar="N", help="Exit 1 when the score is below N.")
+@_options.no_open
+@_options.as_json
+@click.pass_obj
+def COMMAND(
+    app: App,
+    lab: str,
+    by: str | None,
+    scale: float,
+    no_deploy: bool,
+    fail_under: int | None,
+    no_open: bool,
+    as_json: bool,
+) -> None:
+    """Run LAB against the stack, score it, write its report. The last line is the score, made for the chat."""
+    console = Console(as_json=as_json)
+    options = Options(by=app.by(by), scale_ratio=scale, deploy=not no_deploy)
+    card = measure(app, lab, options, console=console, may_open=not no_open)
+    if fail_under is not None and (card.verdict != "VALID" or card.score < fail_under):
+        raise TargetMissed(f"score {card.score} ({card.verdict}), expected at least {fail_under}")
+
+
+def measure(app: App, lab_id: str, options: Options, *, console: Console, may_open: bool) -> Card:
+    """Run a lab from a ready stack to a published report and its score line."""
+    lab = app.lab(lab_id)
+    runtime, why = app.runtime()
+    console.say(f"{lab.id}: {lab.scenario.question}", style="bold")
+    console.say(f"runtime {runtime.name} ({why}), by {options.by}", style="dim")
+    scenario = lab.scenario.scaled(options.scale_ratio)
+    with lock.hold(app.state / "run.lock", what=f"run {lab.id}", by=options.by):
+        with meter(console, total_s=scenario.warm_up_s + scenario.load_s, start_s=-scenario.warm_up_s) as show:
+            made = run(lab, runtime, options, say=console.say, on_progress=show)
+        card = judge(made)
+        page = keep(app, made, card, console=console)
+    _tell(console, card, page)
+    console.answer(_answer(made, card, page))
+    console.line(line.format(made.head, card))
+    if app.settings.may_open and may_open and not console.as_json and page is not None:
+        open_page(page)
+    return card
+
+
+def keep(app: App, made: Record, card: Card, *, console: Console) -> Path | None:
+    """Save and publish. When `reports/` cannot be written the score is still told; None then."""
+    folder = app.reports / made.head.lab / made.head.run
+    try:
+        record.save(folder, made, card.to_json())
+        return publish.publish(app.reports, folder)
+    except OSError as error:
+        console.say(f"the report was not written: {error}; next: make room or mend {app.reports}", style="red")
+        return None
+
+
+def _tell(console: Console, card: Card, page: Path | None) -> None:
+    for rule in card.rules:
+        console.say(f"  {rule.points:5.1f} of {rule.max:3.0f}  {rule.title}: {rule.reason}")
+    if card.verdict != "VALID":
+        console.say(f"INVALID: {card.verdict_reason}", style="red")
+    if page is not None:
+        console.say(f"report: {page}")
+
+
+def _answer(made: Record, card: Card, page: Path | None) -> dict[str, Any]:
+    """The object of `labdriver run --json`, as the design fixes it."""
+    earlier = publish.previous(made, page.parents[2]) if page is not None else None
+    return {
+        "lab": made.head.lab,
+        "run": made.head.run,
+        "by": made.head.by,
+        "runtime": made.head.runtime,
+        **card.to_json(),
+        "baseline": earlier,
+        "report": str(page) if page is not None else None,
+    }
+
+
