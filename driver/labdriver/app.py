@@ -59,4 +59,7 @@ def find_root(start: Path) -> Path:
     for folder in (start, *start.parents, Path(__file__).resolve().parents[2]):
         if (folder / "labs").is_dir() and (folder / "k8s").is_dir():
             return folder
-    raise Misuse(f"{start} is not inside a checkout of the kit (no labs/ and k8s/ here or above)", next_step="cd into it")
+    raise Misuse(
+        f"{start} is not inside a checkout of the kit (no labs/ and k8s/ here or above)",
+        next_step="cd into it",
+    )

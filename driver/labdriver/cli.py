@@ -23,15 +23,21 @@ class Verbs(click.Group):
     """A group whose commands are the modules of `labdriver/commands/`: run.py is `labdriver run`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted(m.name.replace("_", "-") for m in pkgutil.iter_modules(commands.__path__) if m.name[0] != "_")
+        return sorted(
+            m.name.replace("_", "-") for m in pkgutil.iter_modules(commands.__path__) if m.name[0] != "_"
+        )
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in self.list_commands(ctx):
             return None
-        command: click.Command = importlib.import_module(f"labdriver.commands.{name.replace('-', '_')}").COMMAND
+        command: click.Command = importlib.import_module(
+            f"labdriver.commands.{name.replace('-', '_')}"
+        ).COMMAND
         return command
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in self.list_commands(ctx):
             known = ", ".join(self.list_commands(ctx))
             raise click.UsageError(f"unknown command {args[0]!r}, expected one of: {known}")
@@ -79,6 +85,8 @@ def main() -> None:
     except Exception as error:
         if debug:
             raise
-        click.echo(f"unexpected {type(error).__name__}: {error}\n  next: the same command with --debug", err=True)
+        click.echo(
+            f"unexpected {type(error).__name__}: {error}\n  next: the same command with --debug", err=True
+        )
         code = EnvironmentFault.exit_code
     sys.exit(code if isinstance(code, int) else 0)

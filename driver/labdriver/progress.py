@@ -58,7 +58,12 @@ def figures(live: Live) -> str:
 
 @contextmanager
 def _bar(console: Console, *, total_s: float, start_s: float) -> Iterator[Meter]:
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(), TextColumn("{task.fields[told]}"))
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[told]}"),
+    )
     with Progress(*columns, console=console.terminal, transient=True) as bar:
         task = bar.add_task("load", total=total_s, told="")
 

@@ -75,7 +75,10 @@ def load(solutions: Path, lab: Lab) -> tuple[Proofs, list[Variant]]:
     variants = [
         Variant("starter", "starter", "the edit file as shipped", folder / f"starter{suffix}"),
         Variant("solution", "solution", "the reference fix", folder / lab.scenario.edit),
-        *(Variant("right", name, does, folder / "right" / f"{name}{suffix}") for name, does in proofs.right.items()),
+        *(
+            Variant("right", name, does, folder / "right" / f"{name}{suffix}")
+            for name, does in proofs.right.items()
+        ),
         *(
             Variant("wrong", name, wrong.does, folder / "wrong" / f"{name}{suffix}", wrong.rules)
             for name, wrong in proofs.wrong.items()
@@ -89,9 +92,14 @@ def _complete(lab: Lab, folder: Path, variants: list[Variant]) -> None:
     named = {v.file for v in variants}
     found = {p for kind in ("right", "wrong") for p in (folder / kind).glob(f"*{lab.edit_file.suffix}")}
     for missing in sorted({v.file for v in variants if not v.file.is_file()}):
-        raise Misuse(f"{folder / 'proofs.yaml'} names {missing.stem}, but {missing} is missing", next_step=f"write {missing}")
+        raise Misuse(
+            f"{folder / 'proofs.yaml'} names {missing.stem}, but {missing} is missing",
+            next_step=f"write {missing}",
+        )
     for unnamed in sorted(found - named):
-        raise Misuse(f"{unnamed} is not named in {folder / 'proofs.yaml'}", next_step="name it there, or delete it")
+        raise Misuse(
+            f"{unnamed} is not named in {folder / 'proofs.yaml'}", next_step="name it there, or delete it"
+        )
     known = {rule.id for rule in lab.scenario.rules}
     for variant in variants:
         unknown = sorted(set(variant.rules) - known)

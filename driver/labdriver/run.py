@@ -12,22 +12,22 @@ measured is collected; only a stack that was never ready ends without a record.
 
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from labdriver import record
 from labdriver.errors import EnvironmentFault
 from labdriver.lab import Lab, Scenario
-from labdriver.load import drive, plan
+from labdriver.load import drive
+from labdriver.load.plan import plan
+from labdriver.load.process import Child, launch
 from labdriver.probe import watch
 from labdriver.probe.dependency import Closed, DependencyClient, script
-from labdriver.record import Head, Record
+from labdriver.record import Head, Record, Sample
 from labdriver.stack.checksum import lab_code
 from labdriver.stack.runtime import Runtime, Say, Status
 
-LEAD_S = 1.0  # from arming to the first arrival: the load child starts and calibrates meanwhile
-WATCHDOG_SLACK_S = 8.0  # past the planned end, before the load child is killed
+ARM_S = 0.3  # to arm the dependency and start the probes, before the first arrival
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,16 @@ class Prepared:
     offset_s: float  # dependency's clock minus ours
 
 
+@dataclass(frozen=True)
+class Loaded:
+    """What the load left behind."""
+
+    result: drive.LoadResult
+    samples: tuple[Sample, ...]
+    closed: Closed | None  # None: the dependency did not answer any more
+    notes: tuple[str, ...]
+
+
 def run(
     lab: Lab, runtime: Runtime, options: Options, *, say: Say, on_progress: Callable[[drive.Progress], None]
 ) -> Record:
@@ -58,11 +68,12 @@ def run(
 
     Raises EnvironmentFault when the stack is not ready in time, Misuse when the edit does not load.
     """
-    started_s = time.monotonic()
-    prepared = prepare(lab, runtime, options, say=say)
-    run_id = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
-    loaded = _load(prepared, run_id, on_progress=on_progress)
+    begun_s = time.monotonic()
+    with launch() as child:  # it imports Locust while we look at the stack
+        prepared = prepare(lab, runtime, options, say=say)
+        started = datetime.now(UTC)
+        run_id = started.strftime("%Y%m%dT%H%M%SZ")
+        loaded = _load(prepared, run_id, child, on_progress=on_progress)
     say("collecting")
     stack = _stack_after(prepared)
     head = Head(
@@ -70,20 +81,18 @@ def run(
         run=run_id,
         by=options.by,
         runtime=runtime.name,
-        started_at=started_at,
+        started_at=started.isoformat(timespec="milliseconds"),
         scale_ratio=options.scale_ratio,
         scenario=prepared.scenario,
         ended=loaded.result.ended,
         load_s=loaded.result.load_s,
         end_s=loaded.result.end_s,
-        overhead_s=0,
         generator=loaded.result.generator,
         dependency=loaded.closed.dependency if loaded.closed else None,
         stack=stack,
         notes=(*loaded.result.notes, *loaded.notes),
+        overhead_s=round(time.monotonic() - begun_s - prepared.scenario.warm_up_s - loaded.result.end_s, 3),
     )
-    measured_s = prepared.scenario.warm_up_s + loaded.result.end_s
-    head = head.model_copy(update={"overhead_s": round(time.monotonic() - started_s - measured_s, 3)})
     return Record(head, loaded.result.rows, loaded.samples, loaded.closed.calls if loaded.closed else ())
 
 
@@ -101,8 +110,73 @@ def prepare(lab: Lab, runtime: Runtime, options: Options, *, say: Say) -> Prepar
             runtime.dev(say)
             status = runtime.wait_ready()
         else:
-            say(f"note: the stack serves older code than {lab.edit_file}; `make dev` brings it into service")
+            say(f"note: the stack serves older code than {lab.edit_file}; make dev brings it into service")
     dependency = DependencyClient(runtime.url("depsim"))
-    return Prepared(
-        lab, lab.scenario.scaled(options.scale_ratio), runtime, status, dependency, dependency.clock_offset_s()
+    scenario = lab.scenario.scaled(options.scale_ratio)
+    return Prepared(lab, scenario, runtime, status, dependency, dependency.clock_offset_s())
+
+
+def _load(
+    prepared: Prepared, run_id: str, child: Child, *, on_progress: Callable[[drive.Progress], None]
+) -> Loaded:
+    """Arm the dependency, watch, drive; then read back what the dependency has recorded."""
+    scenario, dependency = prepared.scenario, prepared.dependency
+    planned = plan(scenario, seed=scenario.seed)
+    child.wait_ready(drive.START_DEADLINE_S)
+    t0_mono_s = time.monotonic() + ARM_S + drive.LEAD_S + scenario.warm_up_s
+    t0_epoch_s = time.time() + (t0_mono_s - time.monotonic())
+    start_at_s = t0_epoch_s - scenario.warm_up_s + prepared.offset_s
+    dependency.arm(script(scenario, run_id=run_id, seed=scenario.seed, start_at_s=start_at_s))
+    roles = sorted({request.role for request in scenario.requests})
+    job = drive.Job(scenario, planned, {role: prepared.runtime.url(role) for role in roles}, t0_mono_s)
+    notes: tuple[str, ...] = ()
+    closed: Closed | None = None
+    with watch.start(_watched(prepared, t0_mono_s)) as watching:
+        result = drive.drive(job, on_progress=on_progress, child=child)
+    try:
+        closed = dependency.close(
+            run_id=run_id,
+            phases=_entered(scenario, result.load_s),
+            t0_epoch_s=t0_epoch_s,
+            offset_s=prepared.offset_s,
+        )
+        dependency.clear()
+    except EnvironmentFault as error:
+        notes = (str(error.message),)
+    return Loaded(result, watching.samples, closed, notes)
+
+
+def _watched(prepared: Prepared, t0_mono_s: float) -> watch.Job:
+    """What the probes look at: every replica of the roles under test, and the dependency."""
+    return watch.Job(
+        replicas=tuple(
+            watch.Target(r.role, r.url, r.pid) for r in prepared.before.replicas if r.role != "postgres"
+        ),
+        depsim_url=prepared.dependency.url,
+        t0_mono_s=t0_mono_s,
     )
+
+
+def _entered(scenario: Scenario, load_s: float) -> tuple[str, ...]:
+    """Names of the phases that `load_s` seconds of load should have entered, a quarter second of grace each."""
+    names, start_s = [], 0.0
+    for phase in scenario.phases:
+        if start_s + 0.25 < load_s:
+            names.append(phase.name)
+        start_s += phase.duration_s
+    return tuple(names)
+
+
+def _stack_after(prepared: Prepared) -> record.Stack:
+    """What changed under the run: processes that ended or were replaced, roles that do not answer now."""
+    after = prepared.runtime.status()
+    now = {r.name: r for r in after.replicas}
+    restarts: dict[str, int] = {}
+    for was in prepared.before.replicas:
+        replica = now.get(was.name)
+        ended = replica is None or replica.restarts > was.restarts or replica.pid != was.pid
+        if ended:
+            restarts[was.role] = restarts.get(was.role, 0) + max(
+                1, replica.restarts - was.restarts if replica else 1
+            )
+    return record.Stack(restarts=restarts, notes=after.problems, code=prepared.runtime.served_code())

@@ -14,5 +14,11 @@ def show(app: App, verb: str, *, as_json: bool, nothing: str) -> None:
         console.say(line)
     console.say(f"{verb}: done in {change.took_s:.1f} s", style="dim")
     console.answer(
-        {"runtime": runtime.name, "why": why, "changed": change.changed, "lines": change.lines, "took_s": change.took_s}
+        {
+            "runtime": runtime.name,
+            "why": why,
+            "changed": change.changed,
+            "lines": change.lines,
+            "took_s": change.took_s,
+        }
     )

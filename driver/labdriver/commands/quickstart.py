@@ -22,7 +22,4 @@ def COMMAND(app: App, by: str | None, no_open: bool, as_json: bool) -> None:
     console.say(f"starting the stack on the runtime {runtime.name} ({why})")
     change = runtime.up(console.say)
     console.say(f"the stack is up ({change.took_s:.1f} s)")
-    first = labs.find(app.labs)[0]
-    measure(app, first, Options(by=app.by(by)), console=console, may_open=not no_open)
-    edit = app.lab(first).edit_file.relative_to(app.root)
-    console.say(f"now open {edit}, change the marked place, and type: make dev run LAB={first}", style="bold")
+    measure(app, labs.find(app.labs)[0], Options(by=app.by(by)), console=console, may_open=not no_open)

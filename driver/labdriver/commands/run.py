@@ -18,13 +18,21 @@ from labdriver.run import Options, run
 from labdriver.score import line
 from labdriver.score.card import Card, judge
 
+GOOD_SCORE = 90  # what a right fix reaches; below it the next step is the edit file
+
 
 @click.command("run", epilog="Example: labdriver run timeouts --by alice")
 @click.argument("lab")
 @_options.by
-@click.option("--scale", type=click.FloatRange(0.1, 4), default=1.0, show_default=True, help="Length of the phases.")
-@click.option("--no-deploy", is_flag=True, help="Measure what is in service, even if the edit on disk is newer.")
-@click.option("--fail-under", type=click.IntRange(0, 100), metavar="N", help="Exit 1 when the score is below N.")
+@click.option(
+    "--scale", type=click.FloatRange(0.1, 4), default=1.0, show_default=True, help="Length of the phases."
+)
+@click.option(
+    "--no-deploy", is_flag=True, help="Measure what is in service, even if the edit on disk is newer."
+)
+@click.option(
+    "--fail-under", type=click.IntRange(0, 100), metavar="N", help="Exit 1 when the score is below N."
+)
 @_options.no_open
 @_options.as_json
 @click.pass_obj
@@ -54,11 +62,14 @@ def measure(app: App, lab_id: str, options: Options, *, console: Console, may_op
     console.say(f"runtime {runtime.name} ({why}), by {options.by}", style="dim")
     scenario = lab.scenario.scaled(options.scale_ratio)
     with lock.hold(app.state / "run.lock", what=f"run {lab.id}", by=options.by):
-        with meter(console, total_s=scenario.warm_up_s + scenario.load_s, start_s=-scenario.warm_up_s) as show:
+        with meter(
+            console, total_s=scenario.warm_up_s + scenario.load_s, start_s=-scenario.warm_up_s
+        ) as show:
             made = run(lab, runtime, options, say=console.say, on_progress=show)
         card = judge(made)
         page = keep(app, made, card, console=console)
     _tell(console, card, page)
+    console.say(_advice(lab.edit_file.relative_to(app.root), lab_id, card), style="bold")
     console.answer(_answer(made, card, page))
     console.line(line.format(made.head, card))
     if app.settings.may_open and may_open and not console.as_json and page is not None:
@@ -73,7 +84,9 @@ def keep(app: App, made: Record, card: Card, *, console: Console) -> Path | None
         record.save(folder, made, card.to_json())
         return publish.publish(app.reports, folder)
     except OSError as error:
-        console.say(f"the report was not written: {error}; next: make room or mend {app.reports}", style="red")
+        console.say(
+            f"the report was not written: {error}; next: make room or mend {app.reports}", style="red"
+        )
         return None
 
 
@@ -84,6 +97,14 @@ def _tell(console: Console, card: Card, page: Path | None) -> None:
         console.say(f"INVALID: {card.verdict_reason}", style="red")
     if page is not None:
         console.say(f"report: {page}")
+
+
+def _advice(edit: Path, lab_id: str, card: Card) -> str:
+    if card.verdict != "VALID":
+        return f"this run does not count; next: labdriver run {lab_id}"
+    if card.score < GOOD_SCORE:
+        return f"next: change the marked place in {edit}, then make dev run LAB={lab_id}"
+    return "next: paste the last line into the chat"
 
 
 def _answer(made: Record, card: Card, page: Path | None) -> dict[str, Any]:
@@ -98,5 +119,3 @@ def _answer(made: Record, card: Card, page: Path | None) -> dict[str, Any]:
         "baseline": earlier,
         "report": str(page) if page is not None else None,
     }
-
-

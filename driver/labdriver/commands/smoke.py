@@ -18,10 +18,15 @@ def COMMAND(app: App, as_json: bool) -> None:
     runtime, why = app.runtime()
     probes = probe(runtime)
     for found in probes:
-        console.say(f"{'ok  ' if found.ok else 'FAIL'}  {found.role:<10} {found.url}  {found.told}", style="" if found.ok else "red")
+        console.say(
+            f"{'ok  ' if found.ok else 'FAIL'}  {found.role:<10} {found.url}  {found.told}",
+            style="" if found.ok else "red",
+        )
     console.answer(
         {"runtime": runtime.name, "ok": all(p.ok for p in probes), "probes": [vars(p) for p in probes]}
     )
     failed = [p.role for p in probes if not p.ok]
     if failed:
-        raise EnvironmentFault(f"{', '.join(failed)} did not answer on {runtime.name} ({why})", next_step="make up")
+        raise EnvironmentFault(
+            f"{', '.join(failed)} did not answer on {runtime.name} ({why})", next_step="make up"
+        )
