@@ -39,9 +39,7 @@ def check(lab: Lab, *, limit_s: float = LIMIT_S) -> list[Finding]:
                 next_step=f"mend {lab.edit_file}, then labdriver check {lab.id}",
             ) from error
         if not result.exists():
-            raise Misuse(
-                f"the check of {lab.id} did not start: {done.stderr.strip()[-300:]}", next_step="make test"
-            )
+            raise Misuse(f"the check of {lab.id} did not start: {done.stderr.strip()[-300:]}", next_step="make test")
         return [_finding(case) for case in ElementTree.parse(result).getroot().iter("testcase")]
 
 
@@ -52,8 +50,6 @@ def _finding(case: ElementTree.Element) -> Finding:
         return Finding(what)
     message = (broken.get("message") or "").removeprefix("AssertionError: ").split("\nassert ")[0].strip()
     if message in ("", "collection failure"):
-        message = next(
-            (line for line in reversed((broken.text or "").splitlines()) if line.startswith("E ")), ""
-        )
+        message = next((line for line in reversed((broken.text or "").splitlines()) if line.startswith("E ")), "")
         what = "the edit can be loaded"
     return Finding(what, message.removeprefix("E").strip() or "failed without a message")

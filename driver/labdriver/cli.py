@@ -23,16 +23,12 @@ class Verbs(click.Group):
     """A group whose commands are the modules of `labdriver/commands/`: run.py is `labdriver run`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted(
-            m.name.replace("_", "-") for m in pkgutil.iter_modules(commands.__path__) if m.name[0] != "_"
-        )
+        return sorted(m.name.replace("_", "-") for m in pkgutil.iter_modules(commands.__path__) if m.name[0] != "_")
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in self.list_commands(ctx):
             return None
-        command: click.Command = importlib.import_module(
-            f"labdriver.commands.{name.replace('-', '_')}"
-        ).COMMAND
+        command: click.Command = importlib.import_module(f"labdriver.commands.{name.replace('-', '_')}").COMMAND
         return command
 
     def resolve_command(
@@ -58,9 +54,7 @@ class Verbs(click.Group):
 @click.pass_context
 def root(ctx: click.Context, runtime: str, debug: bool) -> None:
     """Break a realistic service, see the failure in a report, fix one place, see the score rise."""
-    ctx.obj = App(
-        root=find_root(Path.cwd()), runtime_name=runtime, settings=settings.read(os.environ), debug=debug
-    )
+    ctx.obj = App(root=find_root(Path.cwd()), runtime_name=runtime, settings=settings.read(os.environ), debug=debug)
 
 
 def main() -> None:
@@ -85,8 +79,6 @@ def main() -> None:
     except Exception as error:
         if debug:
             raise
-        click.echo(
-            f"unexpected {type(error).__name__}: {error}\n  next: the same command with --debug", err=True
-        )
+        click.echo(f"unexpected {type(error).__name__}: {error}\n  next: the same command with --debug", err=True)
         code = EnvironmentFault.exit_code
     sys.exit(code if isinstance(code, int) else 0)

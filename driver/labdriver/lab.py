@@ -127,9 +127,7 @@ class Scenario(Model):
     seed: int = Field(ge=0)
     arrivals: Literal["even", "poisson"] = "even"
     warm_up_s: float = Field(default=2, ge=0, le=30)  # same traffic, not scored
-    settle_s: float = Field(
-        default=3, ge=0, le=30
-    )  # how long requests in flight may finish after the last arrival
+    settle_s: float = Field(default=3, ge=0, le=30)  # how long requests in flight may finish after the last arrival
     phases: tuple[Phase, ...] = Field(min_length=1)
     requests: tuple[Request, ...] = Field(min_length=1)
     clients: tuple[Client, ...] = Field(min_length=1)

@@ -65,11 +65,7 @@ def _tools() -> list[Found]:
 def _disk(root: Path) -> list[Found]:
     free_gib = shutil.disk_usage(root).free / 2**30
     ok = free_gib >= NEEDS_DISK_GIB
-    return [
-        Found(
-            "disk", f"{free_gib:.1f} GiB free", ok, fix="" if ok else f"make {NEEDS_DISK_GIB:.0f} GiB of room"
-        )
-    ]
+    return [Found("disk", f"{free_gib:.1f} GiB free", ok, fix="" if ok else f"make {NEEDS_DISK_GIB:.0f} GiB of room")]
 
 
 def _memory() -> list[Found]:
@@ -89,9 +85,7 @@ def _memory() -> list[Found]:
 
 def _line_ends(root: Path) -> list[Found]:
     spoilt = [
-        p.name
-        for p in (root / "Makefile", *root.glob("labs/*/edit.*"))
-        if p.is_file() and b"\r\n" in p.read_bytes()
+        p.name for p in (root / "Makefile", *root.glob("labs/*/edit.*")) if p.is_file() and b"\r\n" in p.read_bytes()
     ]
     fix = "git config core.autocrlf false && git checkout-index --force --all" if spoilt else ""
     return [Found("line ends", f"CRLF in {', '.join(spoilt)}" if spoilt else "LF", not spoilt, fix=fix)]

@@ -75,10 +75,7 @@ def load(solutions: Path, lab: Lab) -> tuple[Proofs, list[Variant]]:
     variants = [
         Variant("starter", "starter", "the edit file as shipped", folder / f"starter{suffix}"),
         Variant("solution", "solution", "the reference fix", folder / lab.scenario.edit),
-        *(
-            Variant("right", name, does, folder / "right" / f"{name}{suffix}")
-            for name, does in proofs.right.items()
-        ),
+        *(Variant("right", name, does, folder / "right" / f"{name}{suffix}") for name, does in proofs.right.items()),
         *(
             Variant("wrong", name, wrong.does, folder / "wrong" / f"{name}{suffix}", wrong.rules)
             for name, wrong in proofs.wrong.items()
@@ -97,9 +94,7 @@ def _complete(lab: Lab, folder: Path, variants: list[Variant]) -> None:
             next_step=f"write {missing}",
         )
     for unnamed in sorted(found - named):
-        raise Misuse(
-            f"{unnamed} is not named in {folder / 'proofs.yaml'}", next_step="name it there, or delete it"
-        )
+        raise Misuse(f"{unnamed} is not named in {folder / 'proofs.yaml'}", next_step="name it there, or delete it")
     known = {rule.id for rule in lab.scenario.rules}
     for variant in variants:
         unknown = sorted(set(variant.rules) - known)

@@ -116,9 +116,7 @@ def prepare(lab: Lab, runtime: Runtime, options: Options, *, say: Say) -> Prepar
     return Prepared(lab, scenario, runtime, status, dependency, dependency.clock_offset_s())
 
 
-def _load(
-    prepared: Prepared, run_id: str, child: Child, *, on_progress: Callable[[drive.Progress], None]
-) -> Loaded:
+def _load(prepared: Prepared, run_id: str, child: Child, *, on_progress: Callable[[drive.Progress], None]) -> Loaded:
     """Arm the dependency, watch, drive; then read back what the dependency has recorded."""
     scenario, dependency = prepared.scenario, prepared.dependency
     planned = plan(scenario, seed=scenario.seed)
@@ -149,9 +147,7 @@ def _load(
 def _watched(prepared: Prepared, t0_mono_s: float) -> watch.Job:
     """What the probes look at: every replica of the roles under test, and the dependency."""
     return watch.Job(
-        replicas=tuple(
-            watch.Target(r.role, r.url, r.pid) for r in prepared.before.replicas if r.role != "postgres"
-        ),
+        replicas=tuple(watch.Target(r.role, r.url, r.pid) for r in prepared.before.replicas if r.role != "postgres"),
         depsim_url=prepared.dependency.url,
         t0_mono_s=t0_mono_s,
     )
@@ -176,7 +172,5 @@ def _stack_after(prepared: Prepared) -> record.Stack:
         replica = now.get(was.name)
         ended = replica is None or replica.restarts > was.restarts or replica.pid != was.pid
         if ended:
-            restarts[was.role] = restarts.get(was.role, 0) + max(
-                1, replica.restarts - was.restarts if replica else 1
-            )
+            restarts[was.role] = restarts.get(was.role, 0) + max(1, replica.restarts - was.restarts if replica else 1)
     return record.Stack(restarts=restarts, notes=after.problems, code=prepared.runtime.served_code())

@@ -35,9 +35,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         for role, default in DEFAULT_PORTS.items()
     }
     if len(set(ports.values())) < len(ports):
-        raise Misuse(
-            f"two roles share a port: {ports}", next_step=f"set {', '.join(PORT_VARIABLES.values())} apart"
-        )
+        raise Misuse(f"two roles share a port: {ports}", next_step=f"set {', '.join(PORT_VARIABLES.values())} apart")
     return Settings(
         ports=ports,
         ready_timeout_s=_number(environ, "LAB_READY_TIMEOUT_S", 60, low=1, high=3600),
@@ -55,7 +53,5 @@ def _number(environ: Mapping[str, str], name: str, default: float, *, low: float
     except ValueError:
         value = float("nan")
     if not low <= value <= high:
-        raise Misuse(
-            f"{name}={text!r}, expected a number from {low:g} to {high:g}", next_step=f"unset {name}"
-        )
+        raise Misuse(f"{name}={text!r}, expected a number from {low:g} to {high:g}", next_step=f"unset {name}")
     return value

@@ -8,7 +8,6 @@ import asyncio  # asyncio.timeout(seconds) gives a whole block of code one deadl
 from typing import Any
 
 import httpx
-
 from labsvc.deps import Reply, Request
 
 

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-
 from labdriver import lab
 from labdriver.errors import Misuse
 
@@ -70,7 +69,9 @@ def test_points_must_add_up(tmp_path: Path) -> None:
 
 def test_latency_without_parameter_is_refused(tmp_path: Path) -> None:
     """A lognormal latency needs its median and sigma."""
-    assert "needs sigma" in broken(tmp_path, "{kind: lognormal, median_ms: 40, sigma: 0.3}", "{kind: lognormal, median_ms: 40}")
+    assert "needs sigma" in broken(
+        tmp_path, "{kind: lognormal, median_ms: 40, sigma: 0.3}", "{kind: lognormal, median_ms: 40}"
+    )
 
 
 def test_broken_yaml_names_the_line(tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from labdriver import lock
 from labdriver.errors import EnvironmentFault
 

@@ -7,12 +7,8 @@ import click
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
-as_json: Decorator = click.option(
-    "--json", "as_json", is_flag=True, help="Answer with one JSON object on stdout."
-)
+as_json: Decorator = click.option("--json", "as_json", is_flag=True, help="Answer with one JSON object on stdout.")
 by: Decorator = click.option(
     "--by", metavar="NAME", envvar="LAB_BY", show_envvar=True, help="Your name, for the board."
 )
-no_open: Decorator = click.option(
-    "--no-open", is_flag=True, help="Do not open the report (also LAB_NO_OPEN=1)."
-)
+no_open: Decorator = click.option("--no-open", is_flag=True, help="Do not open the report (also LAB_NO_OPEN=1).")

@@ -19,14 +19,10 @@ def COMMAND(app: App, lab: str, as_json: bool) -> None:
     chosen = app.lab(lab)
     findings = check(chosen)
     for finding in findings:
-        console.say(
-            f"{'hint' if finding.hint else 'ok  '}  {finding.what}", style="yellow" if finding.hint else ""
-        )
+        console.say(f"{'hint' if finding.hint else 'ok  '}  {finding.what}", style="yellow" if finding.hint else "")
         if finding.hint:
             console.say(f"      {finding.hint}")
-    console.answer(
-        {"lab": lab, "ok": not any(f.hint for f in findings), "findings": [vars(f) for f in findings]}
-    )
+    console.answer({"lab": lab, "ok": not any(f.hint for f in findings), "findings": [vars(f) for f in findings]})
     open_points = sum(1 for f in findings if f.hint)
     if open_points:
         raise TargetMissed(

@@ -24,15 +24,9 @@ GOOD_SCORE = 90  # what a right fix reaches; below it the next step is the edit 
 @click.command("run", epilog="Example: labdriver run timeouts --by alice")
 @click.argument("lab")
 @_options.by
-@click.option(
-    "--scale", type=click.FloatRange(0.1, 4), default=1.0, show_default=True, help="Length of the phases."
-)
-@click.option(
-    "--no-deploy", is_flag=True, help="Measure what is in service, even if the edit on disk is newer."
-)
-@click.option(
-    "--fail-under", type=click.IntRange(0, 100), metavar="N", help="Exit 1 when the score is below N."
-)
+@click.option("--scale", type=click.FloatRange(0.1, 4), default=1.0, show_default=True, help="Length of the phases.")
+@click.option("--no-deploy", is_flag=True, help="Measure what is in service, even if the edit on disk is newer.")
+@click.option("--fail-under", type=click.IntRange(0, 100), metavar="N", help="Exit 1 when the score is below N.")
 @_options.no_open
 @_options.as_json
 @click.pass_obj
@@ -62,9 +56,7 @@ def measure(app: App, lab_id: str, options: Options, *, console: Console, may_op
     console.say(f"runtime {runtime.name} ({why}), by {options.by}", style="dim")
     scenario = lab.scenario.scaled(options.scale_ratio)
     with lock.hold(app.state / "run.lock", what=f"run {lab.id}", by=options.by):
-        with meter(
-            console, total_s=scenario.warm_up_s + scenario.load_s, start_s=-scenario.warm_up_s
-        ) as show:
+        with meter(console, total_s=scenario.warm_up_s + scenario.load_s, start_s=-scenario.warm_up_s) as show:
             made = run(lab, runtime, options, say=console.say, on_progress=show)
         card = judge(made)
         page = keep(app, made, card, console=console)
@@ -84,9 +76,7 @@ def keep(app: App, made: Record, card: Card, *, console: Console) -> Path | None
         record.save(folder, made, card.to_json())
         return publish.publish(app.reports, folder)
     except OSError as error:
-        console.say(
-            f"the report was not written: {error}; next: make room or mend {app.reports}", style="red"
-        )
+        console.say(f"the report was not written: {error}; next: make room or mend {app.reports}", style="red")
         return None
 
 

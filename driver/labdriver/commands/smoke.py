@@ -22,11 +22,7 @@ def COMMAND(app: App, as_json: bool) -> None:
             f"{'ok  ' if found.ok else 'FAIL'}  {found.role:<10} {found.url}  {found.told}",
             style="" if found.ok else "red",
         )
-    console.answer(
-        {"runtime": runtime.name, "ok": all(p.ok for p in probes), "probes": [vars(p) for p in probes]}
-    )
+    console.answer({"runtime": runtime.name, "ok": all(p.ok for p in probes), "probes": [vars(p) for p in probes]})
     failed = [p.role for p in probes if not p.ok]
     if failed:
-        raise EnvironmentFault(
-            f"{', '.join(failed)} did not answer on {runtime.name} ({why})", next_step="make up"
-        )
+        raise EnvironmentFault(f"{', '.join(failed)} did not answer on {runtime.name} ({why})", next_step="make up")

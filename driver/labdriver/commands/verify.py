@@ -12,9 +12,7 @@ from labdriver.verify import Proof, own_stack, verify
 
 @click.command("verify", epilog="Example: labdriver verify timeouts")
 @click.argument("lab", nargs=-1)
-@click.option(
-    "--scale", type=click.FloatRange(0.1, 4), default=0.6, show_default=True, help="Length of the phases."
-)
+@click.option("--scale", type=click.FloatRange(0.1, 4), default=0.6, show_default=True, help="Length of the phases.")
 @_options.as_json
 @click.pass_obj
 def COMMAND(app: App, lab: tuple[str, ...], scale: float, as_json: bool) -> None:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
-
 from labdriver import record
 from labdriver.errors import EnvironmentFault
 from labdriver.lab import Scenario
