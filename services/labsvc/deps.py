@@ -1,0 +1,110 @@
+"""The only surface that lab code sees: what comes in, what goes out, and what it may use.
+
+    host.py ──Request──▶ labs/<lab>/service.py ──Reply──▶ host.py
+                              │ Deps
+                              ├── dependency("pricing")  the remote services, an httpx.AsyncClient each
+                              ├── db                     a pool of Postgres connections
+                              └── clock, log
+
+Knows no web server, no settings and no lab. Tests build the same `Deps` from in-memory parts (`testing.py`).
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import httpx
+    from psycopg_pool import AsyncConnectionPool
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a caller sent. Header names are lower case; `body` is the parsed JSON, None when there was none."""
+
+    method: str
+    path: str
+    params: Mapping[str, str] = field(default_factory=dict)  # the route's {names}
+    query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: Any = None
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What goes back, as JSON."""
+
+    status: int
+    body: Mapping[str, Any]
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+Handler = Callable[[Request], Awaitable[Reply]]
+
+
+@dataclass(frozen=True)
+class Route:
+    """One route of a lab; `path` may hold `{names}`, which arrive in `Request.params`."""
+
+    method: str
+    path: str
+    handler: Handler
+
+
+class Clock(Protocol):
+    """Time, so that a check can run a minute in a millisecond."""
+
+    def now_s(self) -> float:
+        """Seconds since 1970."""
+        ...
+
+    def monotonic_s(self) -> float:
+        """Seconds that never jump, for measuring."""
+        ...
+
+    async def sleep(self, delay_s: float) -> None: ...
+
+
+class Log(Protocol):
+    """One event in the past tense and its fields, e.g. `log.warning("payment_failed", order=7)`."""
+
+    def debug(self, event: str, **fields: Any) -> Any: ...
+
+    def info(self, event: str, **fields: Any) -> Any: ...
+
+    def warning(self, event: str, **fields: Any) -> Any: ...
+
+    def error(self, event: str, **fields: Any) -> Any: ...
+
+
+class RealClock:
+    """The machine's clock."""
+
+    def now_s(self) -> float:
+        return time.time()
+
+    def monotonic_s(self) -> float:
+        return time.monotonic()
+
+    async def sleep(self, delay_s: float) -> None:
+        await asyncio.sleep(delay_s)
+
+
+@dataclass(frozen=True)
+class Deps:
+    """What the code of a lab may use."""
+
+    role: str  # the mode it runs in: api or worker
+    db: "AsyncConnectionPool[Any]"
+    clock: Clock
+    log: Log
+    http: "Callable[[str], httpx.AsyncClient]"  # operation → its client
+
+    def dependency(self, operation: str) -> "httpx.AsyncClient":
+        """The client for one operation of the remote dependency: `await client.get("/pricing/cedar-40")`.
+
+        All operations share one pool of connections. There is no timeout unless a call sets one.
+        """
+        return self.http(operation)

@@ -1,0 +1,43 @@
+"""What `api` and `worker` share: database, dependency clients and the labs of their role."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import structlog
+
+from labsvc import db
+from labsvc.clients import Clients
+from labsvc.deps import Deps, RealClock
+from labsvc.health import Service
+from labsvc.host import Host
+from labsvc.metrics import Metrics
+from labsvc.settings import Settings
+
+CLOSE_S = 0.5  # longest time for handing connections back at the end
+
+
+@asynccontextmanager
+async def hosting(role: str, settings: Settings) -> AsyncIterator[Service]:
+    """The service of a role that hosts labs. Starts without Postgres too, and says that it is missing."""
+    metrics = Metrics()
+    pool = db.pool(settings.database_url, size=settings.db_pool_size, metrics=metrics)
+    heartbeat = db.Heartbeat(settings.database_url)
+    clients = Clients(settings.depsim_url, size=settings.http_pool_size, metrics=metrics)
+    host = Host(settings.labs_dir, Deps(role, pool, RealClock(), structlog.get_logger(), clients))
+
+    async def missing() -> list[str]:
+        database = await heartbeat.missing() if settings.database_url else ""
+        return [part for part in (database, *host.missing()) if part]
+
+    if settings.database_url:
+        await pool.open(wait=False)
+    host.start()
+    try:
+        yield Service(role, settings.replica or role, host.app, metrics, missing, host.report())
+    finally:
+        async with asyncio.timeout(CLOSE_S):
+            await host.stop()
+            await clients.close()
+            await heartbeat.close()
+            await pool.close(timeout=CLOSE_S)
