@@ -26,12 +26,14 @@ LABDRIVER = (
 LABSVC = (
     ("cli",),
     ("modes",),
+    ("testing",),
     ("host", "depsim", "live"),
-    ("server", "workshop", "testing"),
+    ("server", "workshop"),
+    ("health", "clients", "db"),
     ("deps",),
     ("worlds",),
     ("sim",),
-    ("settings", "log"),
+    ("settings", "log", "scan", "labcode", "virtual"),
     ("errors", "metrics"),
 )
 PACKAGES = {
