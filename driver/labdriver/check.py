@@ -3,6 +3,7 @@
 The check runs the participant's edit, so it is bounded in time: an edit that never ends is a finding, not a hang.
 """
 
+import re
 import subprocess
 import sys
 import tempfile
@@ -44,11 +45,11 @@ def check(lab: Lab, *, limit_s: float = LIMIT_S) -> list[Finding]:
 
 
 def _finding(case: ElementTree.Element) -> Finding:
-    what = (case.get("name") or "").removeprefix("test_").replace("_", " ")
+    what = re.sub(r"[_\[\]]+", " ", (case.get("name") or "").removeprefix("test_")).strip()
     broken = next((child for child in case if child.tag in ("failure", "error")), None)
     if broken is None:
         return Finding(what)
-    message = (broken.get("message") or "").removeprefix("AssertionError: ").split("\nassert ")[0].strip()
+    message = (broken.get("message") or "").removeprefix("AssertionError: ").removeprefix("Failed: ").split("\nassert ")[0].strip()
     if message in ("", "collection failure"):
         message = next((line for line in reversed((broken.text or "").splitlines()) if line.startswith("E ")), "")
         what = "the edit can be loaded"
