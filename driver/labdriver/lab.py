@@ -92,10 +92,16 @@ class Client(Model):
 
 
 class BooksUse(Model):
-    """How claims are checked against what the dependency recorded; found by its name in `score/books/`."""
+    """How claims are checked against what was recorded; found by its name in `score/books/`.
+
+    The dependency's ledger is always there. A lab with tables of its own also names two routes of its given code.
+    """
 
     books: Name
     params: dict[str, Any] = {}
+    role: Literal["api", "worker"] = "api"  # who serves the two routes
+    prepare: str | None = Field(default=None, pattern=r"^/")  # POST before the warm-up: tables in their first state
+    read: str | None = Field(default=None, pattern=r"^/")  # GET after settling: what the database recorded
 
 
 class RuleUse(Model):

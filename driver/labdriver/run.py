@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from labdriver import record
 from labdriver.errors import EnvironmentFault
@@ -21,7 +22,7 @@ from labdriver.lab import Lab, Scenario
 from labdriver.load import drive
 from labdriver.load.plan import plan
 from labdriver.load.process import Child, launch
-from labdriver.probe import watch
+from labdriver.probe import tables, watch
 from labdriver.probe.dependency import Closed, DependencyClient, script
 from labdriver.record import Head, Record, Sample
 from labdriver.stack.checksum import lab_code
@@ -58,6 +59,7 @@ class Loaded:
     result: drive.LoadResult
     samples: tuple[Sample, ...]
     closed: Closed | None  # None: the dependency did not answer any more
+    books: dict[str, Any]  # what the database recorded, for labs with tables of their own
     notes: tuple[str, ...]
 
 
@@ -93,7 +95,8 @@ def run(
         notes=(*loaded.result.notes, *loaded.notes),
         overhead_s=round(time.monotonic() - begun_s - prepared.scenario.warm_up_s - loaded.result.end_s, 3),
     )
-    return Record(head, loaded.result.rows, loaded.samples, loaded.closed.calls if loaded.closed else ())
+    calls = loaded.closed.calls if loaded.closed else ()
+    return Record(head, loaded.result.rows, loaded.samples, calls, loaded.books)
 
 
 def prepare(lab: Lab, runtime: Runtime, options: Options, *, say: Say) -> Prepared:
@@ -112,6 +115,9 @@ def prepare(lab: Lab, runtime: Runtime, options: Options, *, say: Say) -> Prepar
         else:
             say(f"note: the stack serves older code than {lab.edit_file}; make dev brings it into service")
     dependency = DependencyClient(runtime.url("depsim"))
+    books = lab.scenario.books
+    if books.prepare:
+        tables.prepare(runtime.url(books.role) + books.prepare)
     scenario = lab.scenario.scaled(options.scale_ratio)
     return Prepared(lab, scenario, runtime, status, dependency, dependency.clock_offset_s())
 
@@ -127,21 +133,36 @@ def _load(prepared: Prepared, run_id: str, child: Child, *, on_progress: Callabl
     dependency.arm(script(scenario, run_id=run_id, seed=scenario.seed, start_at_s=start_at_s))
     roles = sorted({request.role for request in scenario.requests})
     job = drive.Job(scenario, planned, {role: prepared.runtime.url(role) for role in roles}, t0_mono_s)
-    notes: tuple[str, ...] = ()
-    closed: Closed | None = None
     with watch.start(_watched(prepared, t0_mono_s)) as watching:
         result = drive.drive(job, on_progress=on_progress, child=child)
+    closed, books, notes = _read_books(prepared, run_id, load_s=result.load_s, t0_epoch_s=t0_epoch_s)
+    return Loaded(result, watching.samples, closed, books, notes)
+
+
+def _read_books(
+    prepared: Prepared, run_id: str, *, load_s: float, t0_epoch_s: float
+) -> tuple[Closed | None, dict[str, Any], tuple[str, ...]]:
+    """What the dependency and the database recorded. A part that does not answer is noted, the rest is kept."""
+    closed: Closed | None = None
+    books: dict[str, Any] = {}
+    notes: list[str] = []
+    use = prepared.scenario.books
     try:
-        closed = dependency.close(
+        if use.read:
+            books = tables.read(prepared.runtime.url(use.role) + use.read)
+    except EnvironmentFault as error:
+        notes.append(error.message)
+    try:
+        closed = prepared.dependency.close(
             run_id=run_id,
-            phases=_entered(scenario, result.load_s),
+            phases=_entered(prepared.scenario, load_s),
             t0_epoch_s=t0_epoch_s,
             offset_s=prepared.offset_s,
         )
-        dependency.clear()
+        prepared.dependency.clear()
     except EnvironmentFault as error:
-        notes = (str(error.message),)
-    return Loaded(result, watching.samples, closed, notes)
+        notes.append(error.message)
+    return closed, books, tuple(notes)
 
 
 def _watched(prepared: Prepared, t0_mono_s: float) -> watch.Job:
