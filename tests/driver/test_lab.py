@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from labdriver import lab
 from labdriver.errors import Misuse
 

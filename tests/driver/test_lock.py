@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from labdriver import lock
 from labdriver.errors import EnvironmentFault
 

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from labdriver import lab, record
 from labdriver.errors import Misuse
 from labdriver.record import Call, Generator, Head, Record, Row, Sample, Stack

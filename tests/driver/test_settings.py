@@ -1,6 +1,7 @@
 """What the environment may say, and how a mistake in it is told."""
 
 import pytest
+
 from labdriver import settings
 from labdriver.browser import is_desktop
 from labdriver.errors import Misuse

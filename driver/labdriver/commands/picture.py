@@ -13,7 +13,12 @@ from labdriver.console import Console
 from labdriver.errors import EnvironmentFault, Misuse
 from labdriver.report import publish
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
+BROWSERS = (
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+)
 
 
 @click.command("picture", epilog="Example: labdriver picture timeouts")

@@ -7,6 +7,7 @@ between the two markers, and nothing else. An honest failure is an answer too: `
 from typing import Any
 
 import httpx
+
 from labsvc.deps import Reply, Request
 
 

@@ -8,6 +8,7 @@ import asyncio  # asyncio.timeout(seconds) gives a whole block of code one deadl
 from typing import Any
 
 import httpx
+
 from labsvc.deps import Reply, Request
 
 
