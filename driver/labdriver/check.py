@@ -49,7 +49,8 @@ def _finding(case: ElementTree.Element) -> Finding:
     broken = next((child for child in case if child.tag in ("failure", "error")), None)
     if broken is None:
         return Finding(what)
-    message = (broken.get("message") or "").removeprefix("AssertionError: ").removeprefix("Failed: ").split("\nassert ")[0].strip()
+    message = (broken.get("message") or "").split("\nassert ")[0].strip()
+    message = message.removeprefix("AssertionError: ").removeprefix("Failed: ")
     if message in ("", "collection failure"):
         message = next((line for line in reversed((broken.text or "").splitlines()) if line.startswith("E ")), "")
         what = "the edit can be loaded"

@@ -85,7 +85,7 @@ def test_empty_file_is_refused(tmp_path: Path) -> None:
     """An empty file is a broken lab file."""
     path = tmp_path / "scenario.yaml"
     path.write_text("")
-    with pytest.raises(Misuse, match="scenario.yaml:1"):
+    with pytest.raises(Misuse, match=r"scenario\.yaml:1"):
         lab.read_scenario(path)
 
 

@@ -34,7 +34,8 @@ def test_killed_holder_frees_the_lock(tmp_path: Path) -> None:
     path = tmp_path / "run.lock"
     code = (
         "import sys\nfrom pathlib import Path\nfrom labdriver import lock\n"
-        "with lock.hold(Path(sys.argv[1]), what='timeouts', by='alice'):\n print('held', flush=True)\n sys.stdin.read()\n"
+        "with lock.hold(Path(sys.argv[1]), what='timeouts', by='alice'):\n"
+        "    print('held', flush=True)\n    sys.stdin.read()\n"
     )
     holder = subprocess.Popen(
         [sys.executable, "-c", code, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
