@@ -94,7 +94,7 @@ def drive(
 def _result(job: Job, worker: Child, t0_s: float) -> LoadResult:
     """Read the spool of an ended child."""
     closed_s = (worker.done["end_mono_s"] if worker.done else worker.ended_mono_s) - t0_s
-    rows = build(job.plan, worker.spooled(), t0_mono_s=t0_s)
+    rows = build(job.plan, worker.spooled, t0_mono_s=t0_s)
     check(rows, planned=len(job.plan), told=worker.done)
     load_s = min(job.scenario.load_s, max(0.0, worker.stopped_mono_s - t0_s if worker.stopped_mono_s else closed_s))
     return LoadResult(

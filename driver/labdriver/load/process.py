@@ -46,6 +46,8 @@ class Child:
         self.ended_mono_s = 0.0
         self.stopped_mono_s: float | None = None
         self.notes: tuple[str, ...] = ()
+        self.spooled = b""  # once ended: all entries about single requests
+        self._last_words = ""
 
     @property
     def pid(self) -> int:
@@ -66,7 +68,7 @@ class Child:
                 died = self._process.poll() is not None
                 self._end()
                 what = f"ended with {self._process.returncode}" if died else f"was not ready within {within_s:g} s"
-                raise EnvironmentFault(f"the load process {what}: {self._said()}", next_step="labdriver selftest")
+                raise EnvironmentFault(f"the load process {what}: {self._last_words}", next_step="labdriver selftest")
             self.health |= told.get("ready", {})
 
     def send(self, job: Told, *, until_s: float) -> None:
@@ -99,13 +101,6 @@ class Child:
         if self.stopped_mono_s is not None:
             self.ended = "interrupted"
 
-    def spooled(self) -> bytes:
-        """Everything the child has written about single requests."""
-        self._spool.seek(0)
-        data = self._spool.read()
-        self._spool.close()
-        return data
-
     def _limit_s(self, until_s: float, grace_s: float) -> float:
         return until_s if self.stopped_mono_s is None else min(until_s, self.stopped_mono_s + grace_s)
 
@@ -116,7 +111,7 @@ class Child:
         if died is None:
             self.notes += ("the load process did not end in time and was killed; the rest counts as unsent or hung",)
         else:
-            self.notes += (f"the load process ended with {died} before it was done: {self._said()}",)
+            self.notes += (f"the load process ended with {died} before it was done: {self._last_words}",)
         self.ended = "watchdog" if self.stopped_mono_s is None else "interrupted"
 
     def _next(self, limit_s: Callable[[], float]) -> Told | None:
@@ -167,12 +162,10 @@ class Child:
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe:
                 pipe.close()
+        self.spooled, errors = _read_and_close(self._spool), _read_and_close(self._errors)
+        lines = errors.decode(errors="replace").strip().splitlines()
+        self._last_words = lines[-1][:200] if lines else "it said nothing"
         self._is_over = True
-
-    def _said(self) -> str:
-        self._errors.seek(0)
-        lines = self._errors.read().decode(errors="replace").strip().splitlines()
-        return lines[-1][:200] if lines else "it said nothing"
 
 
 def launch() -> Child:
@@ -196,3 +189,9 @@ def _memory_file() -> IO[bytes]:
     if hasattr(os, "memfd_create"):
         return os.fdopen(os.memfd_create("breakwater-load"), "r+b")
     return tempfile.TemporaryFile()
+
+
+def _read_and_close(file: IO[bytes]) -> bytes:
+    with file:
+        file.seek(0)
+        return file.read()
