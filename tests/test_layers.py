@@ -13,13 +13,14 @@ ROOT = Path(__file__).resolve().parents[1]
 LABDRIVER = (
     ("cli",),
     ("commands",),
-    ("verify", "selftest", "preflight", "rescue", "coach"),
+    ("verify", "selftest", "preflight", "rescue", "coach", "new_lab"),
     ("app", "progress", "rehearse"),
     ("run", "report"),
     ("score",),
     ("stack", "load", "probe", "check"),
     ("record",),
-    ("lab", "settings", "lock", "solutions"),
+    ("proofs", "solutions"),
+    ("lab", "settings", "lock", "markers"),
     ("console", "browser"),
     ("errors",),
 )
