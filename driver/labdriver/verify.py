@@ -81,7 +81,7 @@ def verify(lab: Lab, root: Path, runtime: Runtime, *, scale_ratio: float) -> Ite
 def own_stack(root: Path, settings: Settings, *, say: Say) -> Iterator[tuple[Path, Runtime]]:
     """A copy of what the stack reads below `.lab/verify`, and a stack of its own on free ports; both go at the end."""
     copy = root / ".lab" / "verify"
-    runtime = LocalRuntime(copy, replace(settings, ports=_free_ports(settings.ports)))
+    runtime = LocalRuntime(copy, ports=_free_ports(settings.ports), ready_timeout_s=settings.ready_timeout_s)
     if copy.exists():
         runtime.down(lambda _: None)  # what an earlier verify left when it was killed
     for name in ("labs", "k8s", "solutions"):
