@@ -1,0 +1,135 @@
+"""What is known of a running local stack on disk: `.lab/stack.json`, its folders, and the lock for changing it.
+
+Written by the supervisor alone, whole and at once, readable by its owner alone (it holds the control token). A state
+that names another checkout was copied here: its processes are not ours.
+"""
+
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from labdriver.errors import EnvironmentFault
+from labdriver.stack.local.identity import Identity
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Where a local stack keeps its things; all below `<root>/.lab`."""
+
+    root: Path
+
+    @property
+    def folder(self) -> Path:
+        return self.root / ".lab"
+
+    @property
+    def state(self) -> Path:
+        return self.folder / "stack.json"
+
+    @property
+    def logs(self) -> Path:
+        return self.folder / "logs"
+
+    @property
+    def postgres(self) -> Path:
+        return self.folder / "postgres"
+
+    @property
+    def lock(self) -> Path:
+        return self.folder / "change.lock"
+
+    def log(self, name: str) -> Path:
+        return self.logs / f"{name}.log"
+
+
+@dataclass(frozen=True)
+class Running:
+    """One process that the supervisor keeps."""
+
+    role: str
+    name: str
+    pid: int | None  # None: it has ended and is about to be started again
+    started_s: float
+    port: int | None  # its private port, None for Postgres
+    restarts: int
+    code: str  # checksum of the services' code it was started from
+    why: str = ""  # how it ended last
+
+    @property
+    def identity(self) -> Identity | None:
+        return Identity(self.pid, self.started_s) if self.pid else None
+
+
+@dataclass(frozen=True)
+class State:
+    """A whole stack."""
+
+    root: str
+    pid: int
+    started_s: float
+    control_port: int
+    token: str
+    ports: dict[str, int]  # role → public port
+    database_url: str
+    processes: tuple[Running, ...]
+    schema_version: int = SCHEMA_VERSION
+
+    @property
+    def supervisor(self) -> Identity:
+        return Identity(self.pid, self.started_s)
+
+
+def write(path: Path, state: State) -> None:
+    """Replace the file at once; never readable by others."""
+    beside = path.with_name(path.name + ".part")
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with open(descriptor, "w", encoding="utf-8") as file:
+        json.dump(asdict(state), file, indent=1)
+    os.replace(beside, path)
+
+
+def read(path: Path) -> State | None:
+    """The state, None when there is none or it cannot be understood."""
+    try:
+        return parse(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def parse(document: dict[str, Any]) -> State:
+    """A state from its JSON. Raises ValueError, TypeError or KeyError for anything else."""
+    if document["schema_version"] != SCHEMA_VERSION:
+        raise ValueError(f"schema {document['schema_version']}")
+    return State(**{**document, "processes": tuple(Running(**p) for p in document["processes"])})
+
+
+@contextmanager
+def changing(paths: Paths, *, deadline_s: float) -> Iterator[None]:
+    """Hold the stack for a change. Raises EnvironmentFault naming the holder at the deadline."""
+    paths.folder.mkdir(parents=True, exist_ok=True)
+    with paths.lock.open("a+", encoding="utf-8") as file:
+        until_s = time.monotonic() + deadline_s
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError:
+                if time.monotonic() > until_s:
+                    file.seek(0)
+                    raise EnvironmentFault(
+                        f"another command has been changing the stack for {deadline_s:g} s (pid {file.read() or '?'})",
+                        next_step="wait for it to end, then the same command",
+                    ) from None
+                time.sleep(0.05)
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield

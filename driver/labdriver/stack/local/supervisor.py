@@ -1,0 +1,220 @@
+"""The small daemon that keeps a local stack alive: `python -m labdriver.stack.local.supervisor`.
+
+    runtime.py ──sockets as inherited descriptors──▶ Supervisor ──keeps──▶ Postgres, api-1, worker-1 …
+                                                         ▲ control.py: status, roll, scale, restart, stop
+
+Starts what the manifests say, starts again what ends (with a growing pause), replaces processes behind the same
+listening socket. Ends itself and all of it when told to, or when its state file is taken away.
+"""
+
+import argparse
+import asyncio
+import os
+import secrets
+import signal
+import socket
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from labdriver.errors import LabError
+from labdriver.stack import manifests
+from labdriver.stack.local import control, identity, state
+from labdriver.stack.local.desk import Desk
+from labdriver.stack.local.postgres import Postgres
+from labdriver.stack.local.processes import Launched, Launcher, end, ending, log
+from labdriver.stack.local.state import Paths, Running, State
+from labdriver.stack.manifests import DATABASE
+
+PAUSE_S = (0.2, 5.0)  # before a crashed process is started again: first, longest
+STEADY_S = 10.0  # a process that ran this long has earned the short pause again
+WATCH_S = 1.0  # between two looks at the state file
+
+
+@dataclass
+class Slot:
+    """One replica's place: the process changes, the place stays."""
+
+    role: str
+    name: str
+    launch: Callable[[int], Awaitable[Launched]]  # takes the private port to prefer, 0: any
+    launched: Launched | None = None
+    keeper: "asyncio.Task[None] | None" = None
+    launching: asyncio.Lock = field(default_factory=asyncio.Lock)  # a keeper is never cancelled in mid-start
+    restarts: int = 0
+    why: str = ""
+
+    def running(self) -> Running:
+        now = self.launched
+        return Running(
+            role=self.role,
+            name=self.name,
+            pid=now.identity.pid if now else None,
+            started_s=now.identity.started_s if now else 0,
+            port=now.port if now else None,
+            restarts=self.restarts,
+            code=now.code if now else "",
+            why=self.why,
+        )
+
+
+class Supervisor:
+    """Keeps the slots of one checkout."""
+
+    def __init__(self, root: Path, listeners: dict[str, socket.socket], control_socket: socket.socket) -> None:
+        self.paths = Paths(root)
+        self.stack = manifests.read(root / "k8s" / "base")
+        self.slots: list[Slot] = []
+        self.stopping = asyncio.Event()
+        self.token = secrets.token_hex(16)
+        self._me = identity.of(os.getpid())
+        self._control = control_socket
+        ports = {role: listener.getsockname()[1] for role, listener in listeners.items()}
+        postgres = Postgres(self.paths.postgres, self.stack.database_args)
+        lifeline, self._lifeline_end = os.pipe()  # the other end closes with us, however we end
+        self.launcher = Launcher(self.paths, listeners, ports, postgres, lifeline)
+
+    async def run(self, ready: int) -> None:
+        """Keep the stack until told to stop. A byte goes to the descriptor `ready` once questions are answered."""
+        for sign in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(sign, self.stopping.set)
+        self.save()
+        desk = Desk(self)
+        server = await asyncio.start_server(desk.serve, sock=self._control, limit=control.LINE_LIMIT_BYTES)
+        os.write(ready, b"1")
+        os.close(ready)
+        database = f"{DATABASE}-1"
+        self.add(Slot(DATABASE, database, lambda _port: self.launcher.database(database)))
+        for role in self.stack.roles.values():
+            self.scale(role.name, role.replicas)
+        watch = asyncio.create_task(self._watch_state())
+        await self.stopping.wait()
+        watch.cancel()
+        server.close()
+        await self._stop_all()
+        await desk.finish()
+        if (now := state.read(self.paths.state)) and now.pid == self._me.pid:
+            self.paths.state.unlink(missing_ok=True)
+        log("supervisor_stopped")
+
+    def of_role(self, role: str) -> list[Slot]:
+        return [slot for slot in self.slots if slot.role == role]
+
+    def add(self, slot: Slot) -> None:
+        self.slots.append(slot)
+        slot.keeper = asyncio.create_task(self.keep(slot))
+
+    def scale(self, role: str, replicas: int) -> list[Slot]:
+        """Add slots up to `replicas`, or take the last ones out; their processes are for the caller to end."""
+        now = self.of_role(role)
+        for number in range(len(now) + 1, replicas + 1):
+            name = f"{role}-{number}"
+            self.add(Slot(role, name, partial(self._launch_role, role, name)))
+        surplus = now[replicas:]
+        self.slots = [slot for slot in self.slots if slot not in surplus]
+        return surplus
+
+    async def _launch_role(self, role: str, name: str, port: int) -> Launched:
+        return await self.launcher.role(self.stack.roles[role], name, port=port)
+
+    def save(self) -> None:
+        """Write who runs now. A full disk must not end the stack."""
+        try:
+            state.write(self.paths.state, self.snapshot())
+        except OSError as error:
+            log("state_not_written", error=str(error))
+
+    def snapshot(self) -> State:
+        return State(
+            root=str(self.paths.root),
+            pid=self._me.pid,
+            started_s=self._me.started_s,
+            control_port=self._control.getsockname()[1],
+            token=self.token,
+            ports=dict(self.launcher.ports),
+            database_url=self.launcher.postgres.url,
+            processes=tuple(slot.running() for slot in self.slots),
+        )
+
+    async def keep(self, slot: Slot) -> None:
+        """Start the process of a slot, and again whenever it ends."""
+        pause_s, longest_s = PAUSE_S
+        port = 0
+        while True:
+            began_s = time.monotonic()
+            try:
+                async with slot.launching:
+                    if slot.launched is None:
+                        slot.launched = await slot.launch(port)
+                        self.save()
+                port = slot.launched.port or 0
+                code = await slot.launched.process.wait()
+                slot.why = f"ended with {ending(code)}"
+            except (LabError, OSError) as error:
+                slot.why = str(error)
+            slot.launched = None
+            slot.restarts += 1
+            log("process_ended", name=slot.name, why=slot.why, restarts=slot.restarts)
+            self.save()
+            if time.monotonic() - began_s > STEADY_S:
+                pause_s = PAUSE_S[0]
+            await asyncio.sleep(pause_s)
+            pause_s = min(pause_s * 2, longest_s)
+
+    async def release(self, slot: Slot) -> Launched | None:
+        """Stop keeping a slot. Returns its process, which runs on, None when it has none."""
+        async with slot.launching:
+            if slot.keeper:
+                slot.keeper.cancel()
+                with suppress(asyncio.CancelledError):
+                    await slot.keeper
+            launched, slot.launched = slot.launched, None
+        return launched
+
+    async def _stop_all(self) -> None:
+        """Roles first, so that their last words still reach the database."""
+        roles = [await self.release(slot) for slot in self.slots if slot.role != DATABASE]
+        await asyncio.gather(*(end(launched) for launched in roles if launched))
+        for slot in self.of_role(DATABASE):
+            launched = await self.release(slot)
+            if launched:
+                await end(launched, sign=signal.SIGINT)  # SIGINT is Postgres' fast shutdown: no session is waited for
+
+    async def _watch_state(self) -> None:
+        while True:
+            await asyncio.sleep(WATCH_S)
+            now = state.read(self.paths.state)
+            if now is None or now.pid != self._me.pid:
+                log("state_taken_away")
+                self.stopping.set()
+                return
+
+
+def main() -> None:
+    """Become a daemon on the inherited sockets."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--root", type=Path, required=True)
+    parser.add_argument("--listen", action="append", required=True, metavar="ROLE=FD")
+    parser.add_argument("--control", type=int, required=True, metavar="FD")
+    parser.add_argument("--ready", type=int, required=True, metavar="FD")
+    given: Any = parser.parse_args()
+    if os.fork():  # the launcher waits for this parent only; the daemon belongs to nobody
+        os._exit(0)
+    os.setsid()
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    pairs = [pair.split("=") for pair in given.listen]
+    listeners = {role: socket.socket(fileno=int(fd)) for role, fd in pairs}
+    asyncio.run(_run(given.root, listeners, socket.socket(fileno=given.control), given.ready))
+
+
+async def _run(root: Path, listeners: dict[str, socket.socket], control_socket: socket.socket, ready: int) -> None:
+    os.set_inheritable(ready, False)  # its end must tell the launcher that we died, not that a child did
+    await Supervisor(root, listeners, control_socket).run(ready)
+
+
+if __name__ == "__main__":
+    main()
