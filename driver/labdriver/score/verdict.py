@@ -1,0 +1,100 @@
+"""Whether a run counts: VALID, or INVALID with every reason in words and figures.
+
+Only what the kit itself got wrong makes a run INVALID: the load was not sent as planned, the fault did not land, the
+stack was restarted under it, somebody stopped it. What the service did, however bad, is the participant's and counts.
+"""
+
+import math
+from collections.abc import Iterator
+from typing import Literal
+
+from labdriver.record import Record
+from labdriver.score.evidence import share
+from labdriver.score.rule import percent
+
+Verdict = Literal["VALID", "INVALID"]
+
+LAG_P99_MS = 50.0  # later than this and waiting in our own process shows in what we measure
+UNSENT_RATIO = 0.02
+SIGMAS = 4.0  # below a binomial's mean: chance puts a share this low in 1 of 30,000 runs
+LEFT_EARLY_RATIO = 0.05  # of calls; above it a late fault cannot be told from a caller who did not wait for it
+
+
+def of(record: Record) -> tuple[Verdict, str]:
+    """The verdict, and why it is INVALID (empty for VALID). Reads the record only."""
+    reasons = [*_cut_short(record), *_sent_badly(record), *_restarted(record), *_fault_missed(record)]
+    return ("INVALID", "; ".join(reasons)) if reasons else ("VALID", "")
+
+
+def _cut_short(record: Record) -> Iterator[str]:
+    head = record.head
+    if head.ended == "interrupted":
+        yield f"interrupted at {head.load_s:.0f} s of {head.scenario.load_s:.0f} s"
+    elif head.ended == "watchdog":
+        yield f"the load did not end by itself: the watchdog stopped it after {head.load_s:.0f} s"
+    if not record.scored():
+        yield "no request of the scored load was recorded"
+
+
+def _sent_badly(record: Record) -> Iterator[str]:
+    if record.head.generator is None:
+        yield "the load generator left no account of itself"
+        return
+    lag_ms = record.head.generator.lag_p99_ms
+    if lag_ms > LAG_P99_MS:
+        yield (
+            f"the load generator fell behind: 1 request in 100 went out {lag_ms:.0f} ms late or more, at most "
+            f"{LAG_P99_MS:.0f} ms are tolerated; this machine was too busy"
+        )
+    rows = record.scored()
+    unsent = sum(row.outcome == "unsent" for row in rows)
+    if record.head.ended == "complete" and share(unsent, len(rows)) > UNSENT_RATIO:
+        told = percent(unsent / len(rows))
+        yield f"the load generator did not send {unsent} of {len(rows)} planned requests ({told})"
+
+
+def _restarted(record: Record) -> Iterator[str]:
+    restarts = {role: count for role, count in sorted(record.head.stack.restarts.items()) if count > 0}
+    if restarts:
+        told = ", ".join(f"{role} {'once' if count == 1 else f'{count} times'}" for role, count in restarts.items())
+        yield f"the stack restarted during the run: {told}"
+
+
+def _fault_missed(record: Record) -> Iterator[str]:
+    dependency = record.head.dependency
+    if dependency is None:
+        yield "the dependency's ledger could not be read, so no answer can be checked"
+        return
+    if not dependency.intact:
+        yield f"the dependency did not follow its script: {dependency.why or 'no reason is known'}"
+        return
+    promised: dict[str, float] = {}  # fault kind → calls that should have been spoilt
+    variance: dict[str, float] = {}
+    waited, left = 0, 0
+    for calls, shares in _faulty_calls(record):
+        stayed = sum(outcome != "abandoned" for outcome in calls)
+        waited, left = waited + stayed, left + len(calls) - stayed
+        for kind, ratio in shares.items():
+            promised[kind] = promised.get(kind, 0) + stayed * ratio
+            variance[kind] = variance.get(kind, 0) + stayed * ratio * (1 - ratio)
+    if share(left, waited + left) > LEFT_EARLY_RATIO:
+        promised, variance = {"": sum(promised.values())}, {"": sum(variance.values())}
+    for kind, expected in promised.items():
+        got = dependency.injected.get(kind, 0) if kind else sum(dependency.injected.values())
+        if got < expected - SIGMAS * math.sqrt(variance[kind]) - 1:
+            yield (
+                f"the fault {kind or '(any kind)'} hardly landed: {got} of {waited} calls were spoilt, "
+                f"about {expected:.0f} were promised"
+            )
+
+
+def _faulty_calls(record: Record) -> Iterator[tuple[list[str], dict[str, float]]]:
+    """For each phase and operation with faults: the outcomes of its calls, and the share promised to each fault."""
+    for phase in record.head.scenario.phases:
+        for operation, behaviour in phase.dependency.items():
+            shares: dict[str, float] = {}
+            for fault in behaviour.faults:
+                shares[fault.kind] = shares.get(fault.kind, 0) + fault.share_ratio
+            if shares:
+                calls = [c.outcome for c in record.calls if c.phase == phase.name and c.operation == operation]
+                yield calls, shares
