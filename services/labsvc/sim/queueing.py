@@ -1,0 +1,297 @@
+"""Queues and servers: a station serves visits, the oldest first within priority, by the server longest idle.
+
+    admit(visit) ──▶ waiting, by priority ──▶ server ──▶ wrap-up ──▶ idle again
+                        │ patience runs out                │
+                        ▼                                  ▼
+                     reneged                            served          each visit ends once, as one flat record
+
+A visit brings its own times (service, patience, wrap-up), so what a visit needs is decided where it arrives and by
+its own random numbers. Knows nothing of skills or departments: one station is one pool of equal servers.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from typing import Literal, NamedTuple
+
+from labsvc.errors import Misuse
+from labsvc.sim.entity import Entity
+from labsvc.sim.eventlist import Handle
+from labsvc.sim.kernel import Kernel
+
+Outcome = Literal["", "served", "reneged", "refused", "withdrawn"]  # "": still there
+_PURGE_FROM = 64  # visits that left while they waited keep their place until a line is this much too long
+
+ServerState = Literal["idle", "busy", "wrap", "away", "off"]
+
+
+class VisitRow(NamedTuple):
+    """The one record of a visit; times are instants in microseconds, None for what never came."""
+
+    id: str
+    station: str
+    queue: str
+    priority: int
+    arrived_us: int
+    started_us: int | None
+    left_us: int | None
+    server: str | None
+    outcome: str
+    service_us: int
+    wrap_us: int
+    cause: str
+    parent: str | None
+
+
+class Visit(Entity):
+    """One entity at one station. Set `service_us`, and what else differs, before it is admitted."""
+
+    # No slots: the class holds the defaults, so a plain visit costs three assignments.
+    service_us: int = 0
+    wrap_us: int = 0  # the server's work after the visit has left
+    patience_us: int | None = None  # None waits for ever
+    priority: int = 0  # lower goes first
+    queue: str = ""  # a label: which of the station's queues it stands in
+    then: "Callable[[Visit], None] | None" = None  # called when it ends
+
+    arrived_us: int = 0
+    started_us: int | None = None
+    left_us: int | None = None
+    server: "Server | None" = None
+    outcome: Outcome = ""
+    timer: Handle | None = None
+
+    @property
+    def waited_us(self) -> int:
+        """From arrival to start of service, or to the end of a visit that never got one."""
+        end_us = self.started_us if self.started_us is not None else self.left_us
+        return 0 if end_us is None else end_us - self.arrived_us
+
+    def row(self, station: str) -> VisitRow:
+        return VisitRow(
+            self.id,
+            station,
+            self.queue,
+            self.priority,
+            self.arrived_us,
+            self.started_us,
+            self.left_us,
+            None if self.server is None else self.server.name,
+            self.outcome,
+            self.service_us,
+            self.wrap_us,
+            self.cause,
+            self.parent,
+        )
+
+
+def visit(entity: Entity, *, service_us: int) -> Visit:
+    """A visit of an entity that already exists."""
+    made = Visit()
+    made.origin, made.n = entity.origin, entity.n
+    made.service_us = service_us
+    return made
+
+
+class Server:
+    """One server; `since_us` is when it came into its present state."""
+
+    __slots__ = ("busy_us", "leaving", "name", "since_us", "state", "visit")
+
+    def __init__(self, name: str, since_us: int) -> None:
+        self.name = name
+        self.state: ServerState = "idle"
+        self.since_us = since_us
+        self.busy_us = 0  # service and wrap-up so far, without what is under way
+        self.visit: Visit | None = None
+        self.leaving: Literal["", "away", "off"] = ""  # what it turns to when it is free
+
+
+class Station:
+    """A pool of equal servers with one waiting room.
+
+    `servers`: their number, or their names. `room`: how many may wait, None for any number; beyond, a visit is
+    refused. `ended(visit)` observers get every visit when it ends.
+    """
+
+    def __init__(self, kernel: Kernel, name: str, servers: int | tuple[str, ...], *, room: int | None = None) -> None:
+        names = servers if isinstance(servers, tuple) else tuple(f"{name}-{k}" for k in range(1, servers + 1))
+        self.name = name
+        self.room = room
+        self.waiting = 0
+        self.offered = 0
+        self.served = self.reneged = self.refused = self.withdrawn = 0
+        self.servers = {each: Server(each, kernel.now_us) for each in names}
+        self._kernel = kernel
+        self._idle = deque(self.servers.values())  # longest idle first
+        self._lines: dict[int, deque[Visit]] = {}  # by priority, lowest first
+        self._observers: list[Callable[[Visit], None]] = []
+
+    def observe(self, ended: Callable[[Visit], None]) -> None:
+        self._observers.append(ended)
+
+    def admit(self, visit: Visit) -> None:
+        """A visit arrives: it is served at once, waits, or is refused."""
+        kernel = self._kernel
+        visit.arrived_us = now_us = kernel.now_us
+        self.offered += 1
+        if self._idle:
+            server = self._idle.popleft()
+            visit.server, visit.started_us = server, now_us
+            server.visit, server.state, server.since_us = visit, "busy", now_us
+            kernel.at(now_us + visit.service_us, self._served, visit)
+        elif self.room is not None and self.waiting >= self.room:
+            self.refused += 1
+            self._end(visit, "refused")
+        else:
+            self._wait(visit)
+
+    def withdraw(self, visit: Visit) -> bool:
+        """Take a waiting visit out; False when it no longer waits."""
+        if visit.outcome or visit.started_us is not None:
+            return False
+        self.waiting -= 1
+        self.withdrawn += 1
+        self._end(visit, "withdrawn")
+        return True
+
+    def staff(self, count: int) -> None:
+        """Have `count` servers on duty from now on; who is busy leaves when the work is done.
+
+        Those who were on their way out stay first, then those off duty return, then new ones join.
+        """
+        if count < 0:
+            raise Misuse(f"station {self.name!r} cannot have {count} servers, expected 0 or more")
+        on_duty = [s for s in self.servers.values() if s.state != "off" and s.leaving != "off"]
+        for server in on_duty[count:]:
+            self._send(server, "off")
+        back = [s for s in self.servers.values() if s.leaving == "off"]
+        back += [s for s in self.servers.values() if s.state == "off"]
+        for k in range(count - len(on_duty)):
+            if k < len(back):
+                self.back(back[k].name)
+                continue
+            server = Server(f"{self.name}-{len(self.servers) + 1}", self._kernel.now_us)
+            self.servers[server.name] = server
+            self._free(server)
+
+    def away(self, server: str) -> None:
+        """Send a server on a break: at once when idle, else when the work is done."""
+        self._send(self.servers[server], "away")
+
+    def back(self, server: str) -> None:
+        """End a break or a time off duty, or call a leaving server back."""
+        found = self.servers[server]
+        found.leaving = ""
+        if found.state in ("away", "off"):
+            self._free(found)
+
+    def on_duty(self) -> int:
+        """Servers that are idle, busy or wrapping up and will go on."""
+        return sum(s.state not in ("off", "away") and not s.leaving for s in self.servers.values())
+
+    def line(self) -> list[Visit]:
+        """The waiting visits in the order in which they will be served."""
+        return [v for line in self._lines.values() for v in line if not v.outcome]
+
+    def present(self) -> dict[str, int]:
+        """Offered = served + reneged + refused + withdrawn + waiting + in_service, at any instant."""
+        return {
+            "offered": self.offered,
+            "served": self.served,
+            "reneged": self.reneged,
+            "refused": self.refused,
+            "withdrawn": self.withdrawn,
+            "waiting": self.waiting,
+            "in_service": sum(s.state == "busy" for s in self.servers.values()),
+        }
+
+    def _wait(self, visit: Visit) -> None:
+        line = self._lines.get(visit.priority)
+        if line is None:
+            line = self._lines[visit.priority] = deque()
+            self._lines = dict(sorted(self._lines.items()))
+        if len(line) > _PURGE_FROM + 2 * self.waiting:
+            line = self._lines[visit.priority] = deque(v for v in line if not v.outcome)
+        line.append(visit)
+        self.waiting += 1
+        if visit.patience_us is not None:
+            visit.timer = self._kernel.after(visit.patience_us, self._renege, visit)
+
+    def _renege(self, visit: Visit) -> None:
+        visit.timer = None
+        self.waiting -= 1
+        self.reneged += 1
+        self._end(visit, "reneged")
+
+    def _served(self, visit: Visit) -> None:
+        now_us, server = self._kernel.now_us, visit.server
+        assert server is not None
+        server.busy_us += now_us - server.since_us
+        server.since_us = now_us
+        server.visit = None
+        if visit.wrap_us:
+            server.state = "wrap"
+            self._kernel.after(visit.wrap_us, self._wrapped, server)
+        elif self.waiting or server.leaving:
+            self._free(server)
+        else:
+            server.state = "idle"
+            self._idle.append(server)
+        visit.outcome = "served"
+        visit.left_us = now_us
+        self.served += 1
+        for observer in self._observers:
+            observer(visit)
+        if visit.then is not None:
+            visit.then(visit)
+
+    def _wrapped(self, server: Server) -> None:
+        server.busy_us += self._kernel.now_us - server.since_us
+        self._free(server)
+
+    def _free(self, server: Server) -> None:
+        """Give a server the oldest visit of the most urgent line, or let it stand idle, or go."""
+        server.since_us = now_us = self._kernel.now_us
+        if server.leaving:
+            server.state, server.leaving = server.leaving, ""
+        elif self.waiting:
+            visit = self._next()
+            visit.server, visit.started_us = server, now_us
+            server.visit, server.state = visit, "busy"
+            self._kernel.at(now_us + visit.service_us, self._served, visit)
+        else:
+            server.state = "idle"
+            self._idle.append(server)
+
+    def _next(self) -> Visit:
+        for line in self._lines.values():
+            while line:
+                visit = line.popleft()
+                if visit.outcome:
+                    continue  # left while it waited; it kept its place because taking it out costs more
+                self.waiting -= 1
+                if visit.timer is not None:
+                    self._kernel.cancel(visit.timer)
+                    visit.timer = None
+                return visit
+        raise AssertionError(f"{self.name} counts {self.waiting} waiting, found none")
+
+    def _send(self, server: Server, where: Literal["away", "off"]) -> None:
+        if server.state == "idle":
+            self._idle.remove(server)
+            server.state, server.since_us = where, self._kernel.now_us
+        elif server.state == "away":
+            server.state = where
+        elif server.state != "off":
+            server.leaving = where
+
+    def _end(self, visit: Visit, outcome: Outcome) -> None:
+        visit.outcome = outcome
+        visit.left_us = self._kernel.now_us
+        if visit.timer is not None:
+            self._kernel.cancel(visit.timer)
+            visit.timer = None
+        for observer in self._observers:
+            observer(visit)
+        if visit.then is not None:
+            visit.then(visit)

@@ -1,0 +1,76 @@
+"""How a run survives its process: world, seed and command log, replayed to the same instant and compared.
+
+Nothing of the state itself is stored, so nothing can be forgotten, and the fingerprint proves that the replay is
+exact. The price is time: a replay runs as fast as the world can (README.md has the figure).
+"""
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from labsvc.errors import Misuse
+from labsvc.sim.kernel import Command, Kernel
+
+
+class Snapshot(BaseModel):
+    """What a host stores; JSON by `model_dump_json`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: Literal[1] = 1
+    world: str
+    version: str
+    seed: int
+    start_us: int
+    now_us: int
+    executed: int
+    fingerprint: str
+    commands: tuple[tuple[int, int, str, dict[str, Any]], ...]  # the fields of Command
+
+
+def take(kernel: Kernel) -> Snapshot:
+    """The snapshot of a run, between events."""
+    kernel.run_until(kernel.now_us)
+    return Snapshot(
+        world=kernel.world,
+        version=kernel.version,
+        seed=kernel.seed,
+        start_us=kernel.start_us,
+        now_us=kernel.now_us,
+        executed=kernel.executed,
+        fingerprint=kernel.fingerprint(),
+        commands=tuple((c.at_us, c.after_events, c.name, dict(c.arguments)) for c in kernel.log),
+    )
+
+
+def restore(snapshot: Snapshot, build: Callable[[int, int], Kernel]) -> Kernel:
+    """Replay a snapshot on the kernel that `build(seed, start_us)` makes, world and all.
+
+    `kernel.replaying` is true meanwhile; observers that reach outside are attached afterwards. Raises Misuse when
+    world or version differ, or when the replay does not arrive where the snapshot was taken.
+    """
+    kernel = build(snapshot.seed, snapshot.start_us)
+    for what, stored, present in (
+        ("world", snapshot.world, kernel.world),
+        ("version", snapshot.version, kernel.version),
+    ):
+        if stored != present:
+            raise Misuse(f"the snapshot has {what} {stored!r}, this is {present!r}; start the world anew")
+    kernel.replaying = True
+    for at_us, after_events, name, arguments in snapshot.commands:
+        kernel.run_until(at_us)
+        _same(after_events, kernel.executed, Command(at_us, after_events, name, arguments))
+        kernel.command(name, **arguments)
+    kernel.run_until(snapshot.now_us)
+    _same(snapshot.executed, kernel.executed, None)
+    if kernel.fingerprint() != snapshot.fingerprint:
+        raise Misuse(f"the replay of {snapshot.world!r} ends in another state; start the world anew")
+    kernel.replaying = False
+    return kernel
+
+
+def _same(expected: int, got: int, command: Command | None) -> None:
+    if expected != got:
+        where = "the end" if command is None else f"command {command.name!r} at {command.at_us} us"
+        raise Misuse(f"the replay has run {got} events at {where}, expected {expected}; start the world anew")
