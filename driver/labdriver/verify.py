@@ -122,8 +122,7 @@ def _objection_to_wrong(variant: Variant, card: Card, solution_score: int) -> st
 def _deciding(card: Card) -> str:
     if card.verdict != "VALID":
         return f"INVALID: {card.verdict_reason}"
-    worst = max(card.rules, key=lambda rule: rule.max - rule.points)
-    return f"{worst.id}: {worst.reason}" if worst.points < worst.max else "-"
+    return f"{card.deciding.id}: {card.deciding.reason}" if card.deciding else "-"
 
 
 def _inside_markers(lab: Lab, variant: Variant, starter: Path) -> None:

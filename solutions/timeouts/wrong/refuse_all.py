@@ -4,6 +4,7 @@ A customer asks what a modular home costs; the price comes from a remote pricing
 between the two markers, and nothing else. An honest failure is an answer too: `failed(504, "...")`.
 """
 
+import asyncio  # asyncio.timeout(seconds) gives a whole block of code one deadline
 from typing import Any
 
 import httpx
