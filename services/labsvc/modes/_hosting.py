@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import structlog
 
@@ -36,8 +36,9 @@ async def hosting(role: str, settings: Settings) -> AsyncIterator[Service]:
     try:
         yield Service(role, settings.replica or role, host.app, metrics, missing, host.report())
     finally:
-        async with asyncio.timeout(CLOSE_S):
-            await host.stop()
-            await clients.close()
-            await heartbeat.close()
-            await pool.close(timeout=CLOSE_S)
+        with suppress(TimeoutError):  # what a lab still holds ends with the process
+            async with asyncio.timeout(CLOSE_S):
+                await host.stop()
+                await clients.close()
+                await heartbeat.close()
+                await pool.close(timeout=CLOSE_S)

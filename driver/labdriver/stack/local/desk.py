@@ -10,6 +10,7 @@ import asyncio
 import json
 import secrets
 import time
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -31,7 +32,7 @@ class Desk:
 
     def __init__(self, supervisor: "Supervisor") -> None:
         self._supervisor = supervisor
-        self._changing = asyncio.Lock()
+        self._changing: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)  # one change of a role at a time
         self._endings: set[asyncio.Task[None]] = set()
         self._known: Mapping[str, Callable[[Mapping[str, Any]], Awaitable[Answer]]] = {
             "status": self._status,
@@ -84,17 +85,17 @@ class Desk:
         return {}
 
     async def _scale(self, question: Mapping[str, Any]) -> Answer:
-        async with self._changing:
-            role = self._role(question["role"])
+        role = self._role(question["role"])
+        async with self._changing[role.name]:
             await self._rescaled(role.name, int(question["replicas"]))
         return {}
 
     async def _roll(self, question: Mapping[str, Any]) -> Answer:
         """Replace all processes of a role. Raises what keeps the new ones from service; the old ones then stay."""
-        async with self._changing:
-            supervisor = self._supervisor
-            supervisor.stack = manifests.read(supervisor.paths.root / "k8s" / "base")
-            role = self._role(question["role"])
+        supervisor = self._supervisor
+        supervisor.stack = manifests.read(supervisor.paths.root / "k8s" / "base")
+        role = self._role(question["role"])
+        async with self._changing[role.name]:
             slots = supervisor.of_role(role.name)
             before = await asyncio.gather(*(_health(slot.launched) for slot in slots))
             started = [await supervisor.launcher.role(role, slot.name) for slot in slots]

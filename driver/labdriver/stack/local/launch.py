@@ -29,6 +29,7 @@ from labdriver.stack.local.state import Paths, State
 
 STOP_S = 12.0  # the supervisor's own limits add up to less
 TERM_S = 3.0
+HANGING_S = 0.5  # for a supervisor that does not answer any more
 SUPERVISOR = "supervisor"
 
 
@@ -75,7 +76,7 @@ def clear_remains(paths: Paths) -> list[str]:
         lines.append(f"the state in {paths.folder} came from {known.root}: starting afresh, nothing of it was touched")
         shutil.rmtree(paths.postgres, ignore_errors=True)
     elif known:
-        ended = identity.end([known.supervisor], grace_s=TERM_S) + identity.end(_kept(known), grace_s=TERM_S)
+        ended = identity.end([known.supervisor], grace_s=HANGING_S) + identity.end(_kept(known), grace_s=TERM_S)
         if ended:
             lines.append(f"ended {ended} processes that an earlier stack had left")
     server = Postgres(paths.postgres).process()

@@ -201,6 +201,10 @@ class LocalRuntime:
             status = self.status()
             if status.ready:
                 return status
+            if not status.up:
+                raise EnvironmentFault(
+                    f"the supervisor is gone: {last_words(self._paths.log(launch.SUPERVISOR))}", next_step="make up"
+                )
             now = {replica.name: replica.restarts for replica in status.replicas}
             before = before or now
             waited_s = time.monotonic() - begun_s

@@ -113,9 +113,15 @@ def parse(document: dict[str, Any]) -> State:
 
 @contextmanager
 def changing(paths: Paths, *, deadline_s: float) -> Iterator[None]:
-    """Hold the stack for a change. Raises EnvironmentFault naming the holder at the deadline."""
-    paths.folder.mkdir(parents=True, exist_ok=True)
-    with paths.lock.open("a+", encoding="utf-8") as file:
+    """Hold the stack for a change. Raises EnvironmentFault naming the holder at the deadline, or a full disk."""
+    try:
+        paths.folder.mkdir(parents=True, exist_ok=True)
+        opened = paths.lock.open("a+", encoding="utf-8")
+    except OSError as error:
+        raise EnvironmentFault(
+            f"cannot write to {paths.folder} ({error.strerror})", next_step=f"df -h {paths.root}"
+        ) from error
+    with opened as file:
         until_s = time.monotonic() + deadline_s
         while True:
             try:
