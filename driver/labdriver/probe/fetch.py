@@ -27,13 +27,13 @@ class Fetcher:
         try:
             return self._get(path, until_s)
         except (OSError, http.client.HTTPException, ValueError) as error:
-            self._close()
+            self.close()
             if not is_reused or time.monotonic() >= until_s:
                 raise Unreachable(f"{self._host}:{self._port}{path}: {error}") from error
         try:  # the kept connection may have been closed meanwhile
             return self._get(path, until_s)
         except (OSError, http.client.HTTPException, ValueError) as error:
-            self._close()
+            self.close()
             raise Unreachable(f"{self._host}:{self._port}{path}: {error}") from error
 
     def _get(self, path: str, until_s: float) -> str:
@@ -56,7 +56,7 @@ class Fetcher:
             raise ValueError(f"status {response.status}")
         return b"".join(parts).decode(errors="replace")
 
-    def _close(self) -> None:
+    def close(self) -> None:
         if self._connection is not None:
             self._connection.close()
             self._connection = None

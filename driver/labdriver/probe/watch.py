@@ -71,9 +71,7 @@ class Watch:
         with self._turn:
             self._is_stopping = True
             process = self._process
-        if process.stdin:
-            with contextlib.suppress(BrokenPipeError):
-                process.stdin.close()
+        _close(process)
         try:
             process.wait(timeout=END_S)
         except subprocess.TimeoutExpired:
@@ -112,8 +110,16 @@ class Watch:
                         told = json.loads(line)
                         self._samples.append(Sample(t_s=told["t_s"], values=told["values"]))
             process.wait()
+            _close(process)
 
 
 def start(job: Job) -> Watch:
     """Start sampling; the first sample comes with the next whole second."""
     return Watch(job)
+
+
+def _close(process: "subprocess.Popen[bytes]") -> None:
+    """Close the sampler's stdin, which tells it to end."""
+    if process.stdin:
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.close()

@@ -1,0 +1,1 @@
+"""The proofs, one a file; each exports CHECK."""
