@@ -125,7 +125,7 @@ class Host:
         for lab in self.labs:
             for route in lab.routes:
                 first = owner.setdefault((route.method, route.path), lab.name)
-                if first != lab.name:
+                if first != lab.name and not lab.error:
                     lab.error = f"labs/{lab.name}/service.py: {route.method} {route.path} is the lab {first}'s already"
             if lab.error:
                 lab.routes = []

@@ -94,7 +94,9 @@ def test_steps_are_used_up_one_a_call_and_the_last_one_stays() -> None:
 def test_respond_answers_with_the_code_of_a_lab(tmp_path: Path) -> None:
     """Given code and edit file are loaded as they are on disk; parameters come from the path."""
     (tmp_path / "scenario.yaml").write_text("edit: edit.py")
-    (tmp_path / "edit.py").write_text("async def ask(client, key):\n    return (await client.get('/pricing/' + key)).json()\n")
+    (tmp_path / "edit.py").write_text(
+        "async def ask(client, key):\n    return (await client.get('/pricing/' + key)).json()\n"
+    )
     (tmp_path / "service.py").write_text(
         "from labsvc.deps import Reply, Route\n"
         "def routes(deps, edit):\n"
