@@ -114,8 +114,8 @@ class Source:
             if found is None or found[0] != depends:
                 process.begin(partial(self._increase, modifier), partial(self._most, modifier))
             self._extras[modifier.id] = (depends, process)
-        for _, left in kept.values():
-            left.end()
+        for left in kept.values():
+            left[1].end()
 
     def _extra(self, modifier: Modifier) -> "_Process":
         random = self.kernel.streams.stream(self.name, f"extra/{modifier.id}")
@@ -124,7 +124,7 @@ class Source:
     def _restart(self, _: None) -> None:
         steady_per_hour = 0 if self.rate.factors else self.rate.per_hour
         self._baseline.begin(self.rate.at, self.rate.bound, steady_per_hour=steady_per_hour)
-        for _, process in self._extras.values():
+        for _depends, process in self._extras.values():
             process.begin(process.rate, process.bound)
 
     def _increase(self, modifier: Modifier, at_us: int) -> float:

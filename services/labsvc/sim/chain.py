@@ -5,9 +5,9 @@
                └─ 0.10 ─▶ expired                            delay:  before the step happens
 
 A step may stand in a station's queue first (`visit`): it happens when the service ends, and `reneged` names the step
-that happens instead when the patience runs out. Which way an entity goes is decided by its own numbers, so extra
-arrivals never change the fate of others. Nothing is orphaned: a child carries its parent's id, and
-`entered = ended + pending` holds for every step.
+that happens to it instead when it gives up or is turned away. Which way an entity goes is decided by its own
+numbers, so extra arrivals never change the fate of others. Nothing is orphaned: a child carries its parent's id, and
+`entered = ended + left + pending` holds for every step.
 """
 
 from collections import Counter
@@ -78,6 +78,7 @@ class Chain:
         self.name = name
         self.entered: Counter[str] = Counter()  # step → entities on their way to it or past it
         self.ended: Counter[str] = Counter()  # step → records
+        self.left: Counter[str] = Counter()  # step → entities that left its queue without being served
         self._kernel = kernel
         self._steps = dict(steps)
         self._first = first
@@ -97,15 +98,16 @@ class Chain:
 
     def pending(self, step: str) -> int:
         """How many entities are on their way to a step: delayed, waiting or in service."""
-        return self.entered[step] - self.ended[step]
+        return self.entered[step] - self.ended[step] - self.left[step]
 
     def _declare(self, modifiers: Modifiers, step: str, spec: Step) -> None:
         prefix = f"{self.name}.{step}"
         if spec.one_of:
             self._one_of[step] = Odds(self._kernel, modifiers, prefix, spec.one_of)
         self._also[step] = [
-            (other, Odds(self._kernel, modifiers, f"{prefix}.{other}", {"yes": p, "no": 1 - p}))
+            (other, Odds(self._kernel, modifiers, f"{prefix}.{other}", {"yes": p, "no": 1 - p}, targets=target))
             for other, p in spec.also.items()
+            for target in ({"yes": f"{prefix}.{other}"},)
         ]
         self._stretch[step] = Value(self._kernel, modifiers, f"{prefix}.delay", 1.0)
 
@@ -139,10 +141,10 @@ class Chain:
         if left.outcome == "served":
             self._happen(step, entity, data)
             return
-        self.entered[step] -= 1
+        self.left[step] += 1
         queued = self._steps[step].visit
         if queued is not None and queued.reneged is not None:
-            self._go(queued.reneged, self._child(entity, queued.reneged, None), data)
+            self._go(queued.reneged, entity, data)
 
     def _happen(self, step: str, entity: Entity, data: Mapping[str, Any]) -> None:
         self.ended[step] += 1
@@ -152,14 +154,11 @@ class Chain:
         if step in self._one_of:
             outcome, cause = self._one_of[step].choose(entity, "outcome")
             if outcome != NOTHING:
-                self._go(outcome, self._child(entity, outcome, cause), data)
+                self._go(outcome, child(entity, outcome, cause=cause), data)
         for other, odds in self._also[step]:
             outcome, cause = odds.choose(entity, "also")
             if outcome == "yes":
-                self._go(other, self._child(entity, other, cause), data)
-
-    def _child(self, entity: Entity, step: str, cause: str | None) -> Entity:
-        return child(entity, step, cause=cause)
+                self._go(other, child(entity, other, cause=cause), data)
 
 
 def faults(steps: Mapping[str, Step], first: str, *, known_stations: set[str]) -> list[str]:
@@ -174,6 +173,7 @@ def faults(steps: Mapping[str, Step], first: str, *, known_stations: set[str]) -
         if step.one_of and abs(sum(step.one_of.values()) - 1) > 1e-9:
             total = sum(step.one_of.values())
             found.append(f"one_of of step {name!r} adds up to {total:g}, expected 1 ({NOTHING!r} may take the rest)")
+        found += [f"step {name!r} has {other!r} in one_of and in also" for other in step.one_of if other in step.also]
         for other, p in {**step.one_of, **step.also}.items():
             if not 0 <= p <= 1:
                 found.append(f"step {name!r} leads to {other!r} with probability {p:g}, expected 0 to 1")

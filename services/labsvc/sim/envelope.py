@@ -74,6 +74,12 @@ class Envelope:
         return self.settling.spike_ratio * self._risen(self.stop_us) * left
 
     @property
+    def peak_us(self) -> int:
+        """When it has its full strength, or the most it gets before it is stopped."""
+        full_us = self.start_us + us(self.onset.duration_s)
+        return full_us if self.stop_us is None else max(self.start_us, min(full_us, self.stop_us))
+
+    @property
     def end_us(self) -> int:
         """From here on there is no effect at all; NEVER_US when it was not stopped."""
         return NEVER_US if self.stop_us is None else self.stop_us + us(self.settling.duration_s)

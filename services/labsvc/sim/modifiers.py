@@ -253,6 +253,7 @@ class Modifiers:
             "kind": modifier.kind,
             "amount": modifier.amount,
             "start_us": modifier.envelope.start_us,
+            "peak_us": modifier.envelope.peak_us,
             "stop_us": modifier.envelope.stop_us,
             "settled_us": None if modifier.settled_us == NEVER_US else modifier.settled_us,
         }

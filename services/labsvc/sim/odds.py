@@ -18,12 +18,21 @@ _EXACT = 1e-9
 
 
 class Odds:
-    """A named table outcome → probability. Each outcome is a target `<name>.<outcome>` of kind odds.
+    """A named table outcome → probability. Each outcome is a target of kind odds, `<name>.<outcome>`.
 
-    Raises Misuse when the probabilities are not between 0 and 1 or do not add up to 1.
+    `targets` (outcome → name) declares only the outcomes it lists, under those names. Raises Misuse when the
+    probabilities are not between 0 and 1 or do not add up to 1.
     """
 
-    def __init__(self, kernel: Kernel, modifiers: Modifiers, name: str, table: Mapping[str, float]) -> None:
+    def __init__(
+        self,
+        kernel: Kernel,
+        modifiers: Modifiers,
+        name: str,
+        table: Mapping[str, float],
+        *,
+        targets: Mapping[str, str] | None = None,
+    ) -> None:
         total = math.fsum(table.values())
         if not table or abs(total - 1) > _EXACT or any(not 0 <= p <= 1 for p in table.values()):
             raise Misuse(f"odds {name!r} are {dict(table)}, expected probabilities that add up to 1, not {total:g}")
@@ -32,9 +41,10 @@ class Odds:
         self._kernel = kernel
         self._modifiers = modifiers
         self._active: list[tuple[str, Modifier]] = []
-        for outcome, probability in table.items():
-            modifiers.declare(f"{name}.{outcome}", "odds", normal=probability)
-            modifiers.listen(f"{name}.{outcome}", self._refresh)
+        self._targets = dict(targets or {outcome: f"{name}.{outcome}" for outcome in table})
+        for outcome, target in self._targets.items():
+            modifiers.declare(target, "odds", normal=table[outcome])
+            modifiers.listen(target, self._refresh)
 
     def present(self) -> dict[str, float]:
         """The odds as they are now."""
@@ -58,14 +68,16 @@ class Odds:
             table = after
         if cause is not None:
             data = {"purpose": purpose, "normally": normal, "now": chosen}
-            self._kernel.truth.note(Note(now_us, "changed", entity.id, cause, f"{self.name}.{chosen}", data))
+            self._kernel.truth.note(
+                Note(now_us, "changed", entity.id, cause, self._targets.get(chosen, self.name), data)
+            )
         return chosen, cause
 
     def _draw(self, entity: Entity, purpose: str) -> float:
         return self._kernel.streams.draw(entity.id, f"{self.name}/{purpose}")
 
     def _refresh(self) -> None:
-        found = [(outcome, m) for outcome in self.table for m in self._modifiers.on(f"{self.name}.{outcome}")]
+        found = [(outcome, m) for outcome, target in self._targets.items() for m in self._modifiers.on(target)]
         found.sort(key=lambda pair: (pair[1].kind == "override", pair[1].priority, pair[1].started))
         self._active = found
 

@@ -4,7 +4,6 @@ Nothing of the state itself is stored, so nothing can be forgotten, and the fing
 exact. The price is time: a replay runs as fast as the world can (README.md has the figure).
 """
 
-from collections.abc import Callable
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -44,13 +43,12 @@ def take(kernel: Kernel) -> Snapshot:
     )
 
 
-def restore(snapshot: Snapshot, build: Callable[[int, int], Kernel]) -> Kernel:
-    """Replay a snapshot on the kernel that `build(seed, start_us)` makes, world and all.
+def replay(kernel: Kernel, snapshot: Snapshot) -> None:
+    """Bring a fresh kernel, its world started and not yet run, to where the snapshot was taken.
 
     `kernel.replaying` is true meanwhile; observers that reach outside are attached afterwards. Raises Misuse when
-    world or version differ, or when the replay does not arrive where the snapshot was taken.
+    world or version differ, or when the replay does not arrive in the same state.
     """
-    kernel = build(snapshot.seed, snapshot.start_us)
     for what, stored, present in (
         ("world", snapshot.world, kernel.world),
         ("version", snapshot.version, kernel.version),
@@ -67,7 +65,6 @@ def restore(snapshot: Snapshot, build: Callable[[int, int], Kernel]) -> Kernel:
     if kernel.fingerprint() != snapshot.fingerprint:
         raise Misuse(f"the replay of {snapshot.world!r} ends in another state; start the world anew")
     kernel.replaying = False
-    return kernel
 
 
 def _same(expected: int, got: int, command: Command | None) -> None:
