@@ -1,0 +1,147 @@
+"""Parts of the local runtime that need no stack."""
+
+import json
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from labdriver import settings
+from labdriver.errors import EnvironmentFault, Misuse
+from labdriver.stack import checksum
+from labdriver.stack.choose import choose
+from labdriver.stack.local import state
+from labdriver.stack.local.postgres import SOCKET_PATH_LIMIT_BYTES, Postgres
+from labdriver.stack.local.processes import ending, last_words
+from labdriver.stack.local.state import Paths, Running, State
+
+
+def some_state(root: Path) -> State:
+    running = Running("api", "api-1", 7, 1.5, 40000, 0, "abc")
+    return State(str(root), 1, 1.0, 4000, "secret", {"api": 8080}, "postgresql://x", (running,))
+
+
+def test_state_survives_the_way_to_disk_and_back(tmp_path: Path) -> None:
+    """And nobody else can read the token."""
+    path = tmp_path / "stack.json"
+    state.write(path, some_state(tmp_path))
+    assert state.read(path) == some_state(tmp_path)
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"schema_version": 99}', '{"schema_version": 1, "pid": 3}'])
+def test_a_state_that_cannot_be_understood_counts_as_none(tmp_path: Path, text: str) -> None:
+    """An older or newer kit, or a disk that was full."""
+    path = tmp_path / "stack.json"
+    path.write_text(text)
+    assert state.read(path) is None
+
+
+def test_only_one_command_changes_the_stack_at_a_time(tmp_path: Path) -> None:
+    """The second one is told who holds it."""
+    paths = Paths(tmp_path)
+    with (
+        state.changing(paths, deadline_s=1),
+        pytest.raises(EnvironmentFault, match=rf"pid {os.getpid()}"),
+        state.changing(paths, deadline_s=0),
+    ):
+        pass
+    with state.changing(paths, deadline_s=0):
+        pass
+
+
+def test_a_second_command_waits_for_the_first(tmp_path: Path) -> None:
+    """Two `up` at once come out one after the other."""
+    paths, order, held = Paths(tmp_path), [], threading.Event()
+
+    def first() -> None:
+        with state.changing(paths, deadline_s=5):
+            held.set()
+            order.append("first")
+
+    thread = threading.Thread(target=first)
+    thread.start()
+    assert held.wait(5)
+    with state.changing(paths, deadline_s=5):
+        order.append("second")
+    thread.join()
+    assert order == ["first", "second"]
+
+
+def test_a_long_path_gets_a_short_socket(tmp_path: Path) -> None:
+    """A Unix socket's path is limited to about a hundred bytes."""
+    short, deep = Postgres(Path("/srv/kit/.lab/postgres")), Postgres(tmp_path / ("deep" * 30))
+    assert short.socket_folder == short.folder
+    assert len(os.fsencode(deep.socket_folder / ".s.PGSQL.5432")) <= SOCKET_PATH_LIMIT_BYTES
+    assert deep.url != Postgres(tmp_path / ("other" * 30)).url
+
+
+def test_lab_code_is_the_checksum_that_the_services_tell(tmp_path: Path) -> None:
+    """sha256 over service.py and the edit file, twelve digits."""
+    (tmp_path / "service.py").write_bytes(b"a")
+    (tmp_path / "edit.py").write_bytes(b"bc")
+    assert checksum.lab_code(tmp_path, "edit.py") == "ba7816bf8f01"
+    with pytest.raises(Misuse, match=r"gone\.py: No such file"):
+        checksum.lab_code(tmp_path, "gone.py")
+
+
+def test_labs_on_disk_leaves_out_what_cannot_be_read(tmp_path: Path) -> None:
+    """Another participant's broken lab does not keep this one from service."""
+    for lab, scenario in {"one": "roles: [api]\nedit: edit.py", "two": "roles: ["}.items():
+        (tmp_path / lab).mkdir()
+        (tmp_path / lab / "scenario.yaml").write_text(scenario)
+        (tmp_path / lab / "service.py").write_text("")
+        (tmp_path / lab / "edit.py").write_text("")
+    assert list(checksum.labs_on_disk(tmp_path)) == ["one"]
+
+
+def test_services_code_follows_every_file(tmp_path: Path) -> None:
+    """Content and names both count."""
+    folder = tmp_path / "services" / "labsvc"
+    folder.mkdir(parents=True)
+    seen = {checksum.services_code(tmp_path)}
+    for name, text in (("a.py", "1"), ("a.py", "2"), ("b.py", "2")):
+        (folder / name).write_text(text)
+        seen.add(checksum.services_code(tmp_path))
+    assert len(seen) == 4
+
+
+def test_last_words_shorten_a_json_line(tmp_path: Path) -> None:
+    """A traceback's last line stands as it is; a missing log says nothing."""
+    path = tmp_path / "api-1.log"
+    assert last_words(path) == ""
+    path.write_text('{"event": "x"}\nModuleNotFoundError: nope\n')
+    assert last_words(path) == "ModuleNotFoundError: nope"
+    path.write_text(json.dumps({"event": "lab_load_failed", "lab": "tx", "error": "e.py:1", "at": "now"}))
+    assert last_words(path) == "lab_load_failed tx e.py:1"
+
+
+@pytest.mark.parametrize(
+    ("code", "told"), [(0, "exit code 0"), (2, "exit code 2"), (-9, "SIGKILL"), (-200, "signal 200")]
+)
+def test_ending_is_told_in_words(code: int, told: str) -> None:
+    """As the operating system names it."""
+    assert ending(code) == told
+
+
+def test_choose_knows_its_runtimes(tmp_path: Path) -> None:
+    """auto comes out at local here; what is not there yet says what to type."""
+    given = settings.read({})
+    runtime, why = choose("auto", tmp_path, given)
+    assert (runtime.name, why) == ("local", "needs neither Docker nor Kubernetes")
+    assert choose("local", tmp_path, given)[1] == "asked for"
+    with pytest.raises(EnvironmentFault, match=r"k3d is not in this version\n  next: make up RUNTIME=local"):
+        choose("k3d", tmp_path, given)
+    with pytest.raises(Misuse, match="expected one of: auto, local, k3d, kube"):
+        choose("docker", tmp_path, given)
+
+
+def test_down_and_status_where_nothing_ever_ran(tmp_path: Path) -> None:
+    """Nothing to do, and no folder is made for it."""
+    runtime, _ = choose("local", tmp_path, settings.read({}))
+    assert runtime.down(print).changed is False
+    assert runtime.status().up is False
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(EnvironmentFault, match=r"no stack is running here\n  next: make up"):
+        runtime.wait_ready()
