@@ -11,7 +11,7 @@ from labdriver.app import App
 from labdriver.commands import _options
 from labdriver.console import Console
 from labdriver.errors import EnvironmentFault, Misuse
-from labdriver.report import publish
+from labdriver.report import history
 
 BROWSERS = (
     "chromium",
@@ -29,7 +29,8 @@ BROWSERS = (
 def COMMAND(app: App, lab: str, height: int, as_json: bool) -> None:
     """Take a picture of LAB's newest report, for the README and for slides (needs Chromium)."""
     console = Console(as_json=as_json)
-    page = publish.newest(app.reports, app.lab(lab).id)
+    runs = history.read(app.reports).of(app.lab(lab).id)
+    page = runs[0].folder / history.PAGE if runs else None
     if page is None:
         raise Misuse(f"no report of {lab} in {app.reports}", next_step=f"labdriver run {lab}")
     picture = app.labs / lab / "report.png"
