@@ -19,7 +19,8 @@ class Replica:
 
     role: str
     name: str  # api-1, or the pod's name
-    url: str  # an address of this one replica, for health and metrics; the role's shared one where there is none
+    url: str  # an address of this one replica, for health and metrics; the role's shared one where there is none;
+    # "" for the database, which speaks no HTTP (its role is "postgres")
     pid: int | None  # local runtime only
     ready: bool
     restarts: int  # times it was started again after it had ended by itself

@@ -24,7 +24,7 @@ class NoAnswer(Exception):
     """The supervisor did not answer: it is gone, stopped, or busy beyond the timeout."""
 
 
-def ask(port: int, token: str, op: str, *, timeout_s: float = 2.0, **params: Any) -> dict[str, Any]:
+def ask(port: int, token: str, op: str, *, timeout_s: float = 1.0, **params: Any) -> dict[str, Any]:
     """Put one question. Raises NoAnswer, or the error that the supervisor tells."""
     question = json.dumps({"token": token, "op": op, **params}) + "\n"
     try:

@@ -19,7 +19,17 @@ from labdriver.errors import EnvironmentFault, LabError, Misuse
 from labdriver.stack import manifests
 from labdriver.stack.local import control, health
 from labdriver.stack.local.health import Health
-from labdriver.stack.local.processes import POLL_S, Launched, end, ending, last_words, log, until_deaf
+from labdriver.stack.local.processes import (
+    HUNG_TERM_S,
+    POLL_S,
+    TERM_S,
+    Launched,
+    end,
+    ending,
+    last_words,
+    log,
+    until_deaf,
+)
 
 if TYPE_CHECKING:
     from labdriver.stack.local.supervisor import Slot, Supervisor
@@ -112,7 +122,8 @@ class Desk:
                 raise
             olds = [await self._replaced(slot, new) for slot, new in zip(slots, started, strict=True)]
             supervisor.save()
-            await asyncio.gather(*(self._retired(old) for old in olds if old))
+            retired = (self._retired(old, was_well=bool(b)) for old, b in zip(olds, before, strict=True) if old)
+            await asyncio.gather(*retired)
             await self._rescaled(role.name, role.replicas)
             return {"still_broken": tolerated}
 
@@ -150,9 +161,9 @@ class Desk:
         log("process_replaced", name=slot.name, pid=new.identity.pid)
         return old
 
-    async def _retired(self, old: Launched) -> None:
+    async def _retired(self, old: Launched, *, was_well: bool = True) -> None:
         """End an old process; returns when it takes no more connections, which is before its last requests are done."""
-        ended = asyncio.ensure_future(end(old))
+        ended = asyncio.ensure_future(end(old, grace_s=TERM_S if was_well else HUNG_TERM_S))
         self._endings.add(ended)
         ended.add_done_callback(self._endings.discard)
         await until_deaf(old, ended)

@@ -30,6 +30,7 @@ from labdriver.stack.local.state import Paths
 from labdriver.stack.manifests import Role
 
 TERM_S = 3.0  # from the polite signal to the forced end
+HUNG_TERM_S = 0.2  # the same for a process that has stopped answering: it has nothing to finish
 POLL_S = 0.02
 LOG_LIMIT_BYTES = 5_000_000
 
@@ -105,12 +106,12 @@ class Launcher:
         return path.open("ab")
 
 
-async def end(launched: Launched, *, sign: signal.Signals = signal.SIGTERM) -> None:
-    """End a process: politely, after TERM_S by force. Returns when it is gone."""
+async def end(launched: Launched, *, sign: signal.Signals = signal.SIGTERM, grace_s: float = TERM_S) -> None:
+    """End a process: politely, after `grace_s` by force. Returns when it is gone."""
     with suppress(ProcessLookupError):
         launched.process.send_signal(sign)
     try:
-        await asyncio.wait_for(launched.process.wait(), TERM_S)
+        await asyncio.wait_for(launched.process.wait(), grace_s)
     except TimeoutError:
         with suppress(ProcessLookupError):
             launched.process.kill()
