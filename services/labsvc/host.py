@@ -155,7 +155,7 @@ class Host:
                 return _written(await handler(request))
             except Exception as error:
                 place = labcode.where(error, self._labs_dir)
-                told = f"{type(error).__name__}: {error}".rstrip(": ")
+                told = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}".rstrip(": ")
                 self._deps.log.error("handler_failed", lab=lab.name, error=told, where=place)
                 return JSONResponse({"error": told, "where": place}, status_code=500)
 
