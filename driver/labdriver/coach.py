@@ -7,7 +7,6 @@ Counts, never guesses: every sentence carries the figures it was read from.
 """
 
 import re
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,7 +36,7 @@ def coach(record: Record, *, earlier_runs: int, ladder: list[str]) -> Advice:
     evidence = gather(record)
     card = judge_evidence(evidence)
     view = View(evidence, card)
-    observations = [cause(view), *_crowd(record), *_spoilt(record)]
+    observations = [cause(view), *_crowd(record), *_given_up(record)]
     lost = card.deciding
     if lost is None or not ladder:
         return Advice(tuple(observations), _told(card), "", 0, len(ladder))
@@ -72,29 +71,26 @@ def _crowd(record: Record) -> list[str]:
 
 def _fullest(role: str, sample: Sample) -> str:
     values = sample.values
-    opened = int(values[f"{role}.in_flight"])
-    parts, counted = [], 0
+    parts = []
     for name, value in sorted(values.items()):
         match = _CALLS.match(name)
-        if match and match[1] == role:
-            parts.append(f"{int(value)} were in a call to {match[2]}")
-            counted += int(value)
+        if match and match[1] == role and value:
+            parts.append(_calls(match[2], int(value), values.get(f"depsim.in_flight.{match[2]}")))
     for figure, words in (("db_in_use", "held a database connection"), ("db_waiting", "waited for one")):
-        value = int(values.get(f"{role}.{figure}", 0))
-        if value:
-            parts.append(f"{value} {words}")
+        if values.get(f"{role}.{figure}"):
+            parts.append(f"{int(values[f'{role}.{figure}'])} {words}")
     where = f": {', '.join(parts)}" if parts else ""
-    return f"At {sample.t_s:.0f} s, {opened} requests were open in the {role}{where}."
+    return f"At {sample.t_s:.0f} s, {int(values[f'{role}.in_flight'])} requests were open in the {role}{where}."
 
 
-def _spoilt(record: Record) -> list[str]:
-    """Calls whose caller went away, and calls that still hung when the run ended."""
-    outcomes = Counter(call.outcome for call in record.calls if call.at_s >= 0)
-    left = outcomes.get("abandoned", 0)
-    open_calls = sum(1 for call in record.calls if call.done_s is None and call.at_s >= 0)
-    told = []
-    if open_calls:
-        told.append(f"{open_calls} calls to the dependency were still open when the run ended.")
-    if left:
-        told.append(f"{left} calls were given up by the service before the dependency had answered.")
-    return told
+def _calls(operation: str, calls: int, held: float | None) -> str:
+    """Calls under way as the service counts them, and how many of them had reached the other side."""
+    told = f"{calls} were in a call to {operation}"
+    if held is None or calls - held < CROWD:
+        return told
+    return f"{told}, {int(held)} of which had reached it; the other {calls - int(held)} waited for a free connection"
+
+
+def _given_up(record: Record) -> list[str]:
+    left = sum(1 for call in record.calls if call.at_s >= 0 and call.outcome == "abandoned")
+    return [f"{left} calls were given up by the service before the dependency had answered."] if left else []
