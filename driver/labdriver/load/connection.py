@@ -8,6 +8,7 @@ at before it is used again. Knows no requests, no rows. Never follows proxies or
 
 import errno
 import os
+import select
 import socket
 import time
 from collections.abc import Sequence
@@ -20,7 +21,6 @@ from labdriver.load.answer import Answer, Cut, read_answer
 
 READ, WRITE = 1, 2  # libev's event bits
 RECEIVE_BYTES = 65536
-BREATHER = 8  # reads in a row, then the others get a turn: a fast sender must not starve the dispatcher
 STALE_WINDOW_S = 0.1  # a reused connection that ends this soon after a send had been given up by the server before
 
 Address = tuple[int, Any]  # family, address
@@ -38,7 +38,8 @@ class Connection:
         self._addresses = addresses
         self._socket: socket.socket | None = None
         self._readable: Any = None
-        self._reads = 0
+        self._idle: Any = None
+        self._has_begun = False  # a byte of the present answer has come
         self.stale_retries = 0
 
     def call(self, request: bytes, *, repeatable: bool) -> Answer:
@@ -54,9 +55,8 @@ class Connection:
             sent_s = time.monotonic()
             try:
                 answer = self._exchange(request)
-            except (Cut, ConnectionError) as end:
-                nothing_came = not isinstance(end, Cut) or end.nothing_came
-                stale = reused and nothing_came and self._reads == 0 and time.monotonic() - sent_s < STALE_WINDOW_S
+            except (Cut, ConnectionError):
+                stale = reused and not self._has_begun and time.monotonic() - sent_s < STALE_WINDOW_S
                 if not (stale and repeatable):
                     raise
                 self.stale_retries += 1
@@ -80,14 +80,10 @@ class Connection:
         """Whether an idle socket is still open: it must have nothing to say, not even its end."""
         if self._socket is None:
             return False
-        try:
-            self._socket.recv(1, socket.MSG_PEEK)
-        except BlockingIOError:
-            return True
-        except OSError:
-            pass
-        self.close()
-        return False
+        if self._idle.poll(0):
+            self.close()
+            return False
+        return True
 
     def _open(self) -> None:
         self.close()
@@ -116,9 +112,11 @@ class Connection:
             raise
         self._socket = plain
         self._readable = self._hub.loop.io(plain.fileno(), READ)
+        self._idle = monkey.get_original("select", "poll")()  # asks at once; looking into the socket raises each time
+        self._idle.register(plain.fileno(), select.POLLIN)
 
     def _exchange(self, request: bytes) -> Answer:
-        self._reads = 0
+        self._has_begun = False
         self._send(request)
         return read_answer(self._receive)
 
@@ -135,17 +133,18 @@ class Connection:
             self._wait(self._socket.fileno(), WRITE)
 
     def _receive(self) -> bytes:
+        """The next bytes. Always waits for them first: trying costs more than it saves, and a server that sends
+        without end must not keep the loop from the dispatcher.
+        """
         assert self._socket is not None
-        if self._reads % BREATHER == BREATHER - 1:
-            self._hub.wait(self._readable)
         while True:
+            self._hub.wait(self._readable)
             try:
                 part = self._socket.recv(RECEIVE_BYTES)
-            except BlockingIOError:
-                self._hub.wait(self._readable)
-            else:
-                self._reads += 1 if part else 0
-                return part
+            except BlockingIOError:  # woken for nothing
+                continue
+            self._has_begun = self._has_begun or bool(part)
+            return part
 
     def _wait(self, fd: int, events: int) -> None:
         watcher = self._hub.loop.io(fd, events)

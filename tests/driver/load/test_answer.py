@@ -125,19 +125,11 @@ def test_read_answer_what_is_no_answer_is_garbage(bad: bytes) -> None:
         read_answer(pieces([bad]))
 
 
-@pytest.mark.parametrize("at", range(1, len(CHUNKED)))
+@pytest.mark.parametrize("at", range(len(CHUNKED)))
 def test_read_answer_cut_short_is_cut(at: int) -> None:
     """An answer that ends early is never taken for a whole one."""
-    with pytest.raises(Cut) as caught:
+    with pytest.raises(Cut):
         read_answer(pieces([CHUNKED[:at]]))
-    assert not caught.value.nothing_came
-
-
-def test_read_answer_nothing_at_all_is_told_apart() -> None:
-    """An end before the first byte is what a stale connection looks like."""
-    with pytest.raises(Cut) as caught:
-        read_answer(pieces([]))
-    assert caught.value.nothing_came
 
 
 @given(st.binary(max_size=400))

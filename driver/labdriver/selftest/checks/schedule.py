@@ -40,7 +40,7 @@ def run(say: Say) -> Finding:
     rounds: list[Round] = []
     while len(rounds) < ROUNDS and not (rounds and rounds[-1].finding.holds):
         say(f"schedule: {RATE_RPS} requests a second for {DURATION_S:g} s (round {len(rounds) + 1})")
-        rounds.append(_measured())
+        rounds.append(measure())
     best = min(rounds, key=lambda r: r.p99_ms)
     note = f"{best.finding.note}; best of {len(rounds)} rounds" if len(rounds) > 1 else best.finding.note
     return Finding(best.finding.figures, note if best.finding.holds else f"{note}; {_disturbance(best)}")
@@ -64,7 +64,8 @@ def rate_error_ratio(stamps_s: Sequence[float], *, rate_rps: float) -> float:
     return abs(drift_s) / ((len(offsets_s) - quarter) / rate_rps)
 
 
-def _measured() -> Round:
+def measure() -> Round:
+    """One round: load a fresh server and judge its stamps."""
     chosen = scenario(rate_rps=RATE_RPS, duration_s=DURATION_S)
     with Server() as server:
         before = psutil.cpu_times()

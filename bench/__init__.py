@@ -1,0 +1,1 @@
+"""What is timed. `python -m bench` runs everything, `python -m bench load` one; see README.md."""
