@@ -9,6 +9,7 @@ processor, no network. `python -m tests.driver.record_builder FOLDER` writes a s
 import heapq
 import random
 import sys
+import zlib
 from collections import deque
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field, replace
@@ -294,7 +295,7 @@ class Simulation:
             return
         price = {
             "sku": made.key,
-            "price_cents": 8_000_000 + hash((made.key, int(self.now_s))) % 24_000_000,
+            "price_cents": 8_000_000 + zlib.crc32(f"{made.key}/{int(self.now_s)}".encode()) % 24_000_000,
             "currency": "USD",
             "price_ref": f"q-{made.id}",
             "priced_at_s": round(self.now_s, 3),

@@ -251,10 +251,13 @@ def told(value: Value, unit: str) -> str:
 def _told_change(measure: Measure, old: Value, new: Value) -> str:
     """`+49.0 points`, `÷ 32`, `× 1.4`; `=` when nothing can be seen."""
     difference = new.value - old.value
+    sign = "+" if difference > 0 else "−"
     if measure.unit == "%":
-        return f"{difference:+.1f} points" if abs(difference) >= 0.05 else "="
+        return f"{sign}{abs(difference):.1f} points" if abs(difference) >= 0.05 else "="
     small, large = sorted((old.value, new.value))
     if small <= 0 or large / small < 1.05:
-        return "=" if abs(difference) < 1 else f"{difference:+,.0f}{f' {measure.unit}' if measure.unit else ''}"
+        return (
+            "=" if abs(difference) < 1 else f"{sign}{abs(difference):,.0f}{f' {measure.unit}' if measure.unit else ''}"
+        )
     factor = large / small
     return f"{'×' if difference > 0 else '÷'} {factor:{',.0f' if factor >= 10 else '.1f'}}"

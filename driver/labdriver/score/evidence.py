@@ -59,7 +59,7 @@ class Percentile:
 
 @dataclass(frozen=True)
 class Evidence:
-    """One record with its books checked."""
+    """One record with its books checked. A request that was never due, because the run was cut short, is no claim."""
 
     record: Record
     claims: tuple[Claim, ...]
@@ -118,7 +118,9 @@ def gather(record: Record) -> Evidence:
     """Check the books of a record. Raises Misuse when the scenario names unknown books or wrong parameters."""
     use = record.head.scenario.books
     made: Books[Any] = scan.find(books, use.books, constant="BOOKS")
-    return Evidence(record, tuple(made.label(record, params(made.params, use.params, of=f"books {use.books}"))))
+    claims = made.label(record, params(made.params, use.params, of=f"books {use.books}"))
+    whole = record.head.ended == "complete"
+    return Evidence(record, tuple(c for c in claims if whole or c.row.intended_s < record.head.load_s))
 
 
 def params(kind: type[Params], given: dict[str, Any], *, of: str) -> Params:

@@ -91,7 +91,8 @@ def _unwell(record: Record, *, grace_s: float) -> list[tuple[float, float]]:
 
 def _told(body: dict[str, Any]) -> str:
     """The price as it was claimed, short."""
-    return f"{body.get('price_cents')!r} cents, price_ref {body.get('price_ref')!r}"[:80]
+    reference = body.get("price_ref")
+    return f"{body.get('price_cents')!r} cents, {'without a price_ref' if reference is None else reference!r}"[:80]
 
 
 BOOKS = Books(QuotesParams, label)

@@ -47,7 +47,7 @@ def evaluate(evidence: Evidence, params: EvenParams) -> Judged:
     wide = [g for g in gaps if g.z > params.z_limit and abs(g.own_ratio - g.rest_ratio) > params.floor_ratio]
     if not wide:
         most = max(gaps, key=lambda gap: abs(gap.own_ratio - gap.rest_ratio))
-        alike = Judged(1, f"all kinds of callers are served alike; largest difference: {_told(most)}")
+        alike = Judged(1, f"nothing beyond chance tells callers apart; the largest difference: {_told(most)}")
         return _gate.behind(evidence, params, alike)
     worst = max(wide, key=lambda gap: gap.z)
     return Judged(0, f"callers are told apart: {_told(worst)}", losses(c for c in worst.claims if not c.right))

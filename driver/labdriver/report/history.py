@@ -1,0 +1,109 @@
+"""The runs below `reports/`: which there are, in what order, and which one a run is set beside.
+
+Reads heads only, with the judgement kept in them. A record that cannot be read, or is of a newer kit, is told as a
+problem and never stops the others.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from labdriver import record
+from labdriver.errors import LabError
+from labdriver.record import Head
+
+PAGE = "report.html"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One run as index and leaderboard need it. `judgement` is empty for a run that was never judged."""
+
+    folder: Path
+    head: Head
+    judgement: dict[str, Any]
+
+    @property
+    def score(self) -> int:
+        return int(self.judgement.get("score", 0))
+
+    @property
+    def verdict(self) -> str:
+        return str(self.judgement.get("verdict", "not judged"))
+
+    @property
+    def counts(self) -> bool:
+        """On the leaderboard: VALID, and of the length that the scenario says."""
+        return self.verdict == "VALID" and self.head.scale_ratio == 1
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        return dict(self.judgement.get("metrics", {}))
+
+    def to_json(self) -> dict[str, Any]:
+        """As `baseline` in `labdriver run --json`."""
+        return {
+            "lab": self.head.lab,
+            "run": self.head.run,
+            "by": self.head.by,
+            "runtime": self.head.runtime,
+            "started_at": self.head.started_at,
+            "score": self.score,
+            "verdict": self.verdict,
+            "p95_ms": self.metrics.get("p95_ms"),
+            "ok_ratio": self.metrics.get("ok_ratio"),
+            "report": str(self.folder / PAGE),
+        }
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A folder that should be a run and cannot be read."""
+
+    folder: Path
+    why: str
+
+
+@dataclass(frozen=True)
+class History:
+    """All runs, newest first, and what could not be read."""
+
+    entries: tuple[Entry, ...]
+    problems: tuple[Problem, ...]
+
+    def of(self, lab: str) -> list[Entry]:
+        return [entry for entry in self.entries if entry.head.lab == lab]
+
+    def before(self, head: Head) -> list[Entry]:
+        """Earlier runs of the same lab by the same participant, newest first."""
+        return [e for e in self.of(head.lab) if e.head.by == head.by and e.head.run < head.run]
+
+
+def read(reports: Path) -> History:
+    """Every `<lab>/<run>/run.json` below `reports`; nothing when the folder is not there."""
+    entries, problems = [], []
+    for path in sorted(reports.glob("*/*/run.json")):
+        folder = path.parent
+        try:
+            head, judgement = record.load_head(folder)
+        except LabError as error:
+            problems.append(Problem(folder, error.message))
+            continue
+        entries.append(Entry(folder, head, judgement if isinstance(judgement, dict) else {}))
+    entries.sort(key=lambda entry: (entry.head.run, entry.folder.name), reverse=True)
+    return History(tuple(entries), tuple(problems))
+
+
+def previous(history: History, head: Head) -> Entry | None:
+    """The run that this participant made just before in this lab, whatever became of it."""
+    return next(iter(history.before(head)), None)
+
+
+def best_earlier(history: History, head: Head) -> Entry | None:
+    """The best earlier VALID run of this participant under the same phases, the earlier of equals; None without one."""
+    same = [
+        entry
+        for entry in history.before(head)
+        if entry.verdict == "VALID" and entry.head.scenario.phases == head.scenario.phases
+    ]
+    return max(reversed(same), key=lambda entry: entry.score, default=None)

@@ -1,0 +1,45 @@
+"""How busy the processors were with each role, from one-second samples."""
+
+from itertools import cycle
+
+from labdriver.lab import Model, Name
+from labdriver.report.panel import Chart, Key, Panel, View, line
+
+BUSY_PERCENT = 80  # of one core; below it nothing waits for the processor
+COLOURS = ("p95", "failed", "false", "late")
+
+
+class CpuParams(Model):
+    roles: tuple[Name, ...]
+
+
+def draw(view: View, earlier: View | None, params: CpuParams) -> Chart:
+    """One line a role, in per cent of one core."""
+    traces, keys, told = [], [], []
+    top = 0.0
+    for role, colour in zip(params.roles, cycle(COLOURS), strict=False):
+        name = f"{role}.cpu_ratio"
+        points = [(s.t_s, s.values[name] * 100) for s in view.record.samples if name in s.values and s.t_s >= 0]
+        if points:
+            traces.append(line(role, points, colour))
+            keys.append(Key(role, colour, "line"))
+            busiest = max(value for _, value in points)
+            top = max(top, busiest)
+            told.append(f"{role} at most {busiest:.0f} %")
+    return Chart(
+        answer=_answer(told, top),
+        traces=tuple(traces),
+        keys=tuple(keys),
+        unit="% of one core",
+        y_range=(0, max(top * 1.15, 25)),
+        height_px=170,
+    )
+
+
+def _answer(told: list[str], top: float) -> str:
+    if not told:
+        return "No samples were taken."
+    return f"{'No' if top < BUSY_PERCENT else 'Perhaps'}: of one core, {', '.join(told)}."
+
+
+PANEL = Panel("Was it the processor?", CpuParams, draw)

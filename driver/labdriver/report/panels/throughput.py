@@ -1,0 +1,78 @@
+"""Asked and served, each second."""
+
+from labdriver.lab import Model
+from labdriver.report import seconds
+from labdriver.report.panel import GHOST_KEY, GHOST_KEY_NAME, Chart, Key, Panel, Target, View, ghost, line
+from labdriver.score.rule import percent
+
+
+class ThroughputParams(Model):
+    pass
+
+
+def draw(view: View, earlier: View | None, params: ThroughputParams) -> Chart:
+    """Requests due, right answers in time, and the rest, by the second in which they were due."""
+    asked = seconds.rate(view, lambda claim: True)
+    served = seconds.rate(view, view.evidence.in_time)
+    lost = seconds.rate(view, lambda claim: not view.evidence.in_time(claim))
+    traces = [
+        line("right answers in time", served, "good", step=True, fill="tozeroy", fillcolor="$good/0.28"),
+        line("failed, late, false or never answered", lost, "failed", width=1.5, step=True),
+        line("asked", asked, "ink", width=1.5, step=True),
+    ]
+    keys = [
+        Key("asked", "ink", "line"),
+        Key("right answers in time", "good", "area"),
+        Key("failed, late, false or never answered", "failed", "line"),
+    ]
+    if earlier is not None:
+        traces.insert(0, ghost(GHOST_KEY_NAME, seconds.rate(earlier, earlier.evidence.in_time), step=True))
+        keys.append(GHOST_KEY)
+    top = max((value or 0 for _, value in asked), default=1)
+    return Chart(
+        answer=_answer(view),
+        traces=tuple(traces),
+        keys=tuple(keys),
+        unit="requests / s",
+        y_range=(0, max(top * 1.18, 1)),
+        targets=tuple(_targets(view)),
+    )
+
+
+def _answer(view: View) -> str:
+    m = view.card.metrics
+    told = f"{m['attempted']:,} asked, {m['in_time']:,} served right and in time"
+    dry = _dry_from(view)
+    if dry is not None:
+        return f"{told}; from second {dry} on, nobody was."
+    return f"{told} ({percent(m['in_time'] / m['attempted'])})." if m["attempted"] else "Nobody asked."
+
+
+def _dry_from(view: View) -> int | None:
+    """The second from which on nobody was served, if there is one before the last two."""
+    served = [any(view.evidence.in_time(c) for c in claims) for claims in seconds.by_second(view)]
+    last = max((s for s, any_served in enumerate(served) if any_served), default=-1)
+    return last + 1 if last < len(served) - 2 else None
+
+
+def _targets(view: View) -> list[Target]:
+    """Where full points for right answers begin, over the phases that the rule looks at."""
+    targets = []
+    for rule in view.record.head.scenario.rules:
+        if rule.rule != "success":
+            continue
+        for index, phase in enumerate(view.record.head.scenario.phases):
+            if phase.kind in rule.params["kinds"]:
+                start_s = view.evidence.phase_starts_s[index]
+                targets.append(
+                    Target(
+                        phase.rate_rps * rule.params["full_ratio"],
+                        f"full points: {percent(rule.params['full_ratio'])}",
+                        start_s + rule.params.get("skip_s", 0),
+                        start_s + phase.duration_s,
+                    )
+                )
+    return targets
+
+
+PANEL = Panel("How many were served, each second?", ThroughputParams, draw)

@@ -1,0 +1,132 @@
+"""Writes what people open: a run's page, the index of all runs, the charts' library beside them.
+
+    run folder ──▶ publish() ──▶ reports/<lab>/<run>/report.html, reports/index.html, reports/assets/plotly.min.js
+
+The only module of the report that touches files. Every file is written beside and renamed. Judges each record anew,
+so that old runs are seen with today's eyes, and keeps that judgement in `run.json` for the index.
+"""
+
+import importlib.util
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from labdriver import record
+from labdriver.errors import EnvironmentFault, LabError
+from labdriver.record import Record
+from labdriver.report import history, index, page
+from labdriver.report.history import PAGE, Entry, History, Problem
+from labdriver.score.card import Card, judge
+
+ASSET = Path("assets") / "plotly.min.js"
+INDEX = "index.html"
+
+
+@dataclass(frozen=True)
+class Built:
+    """What `rebuild` made, and which folders it left out and why."""
+
+    pages: int
+    index: Path
+    problems: tuple[str, ...]
+
+
+def publish(reports: Path, run_folder: Path) -> Path:
+    """Render the page of one run and the index; returns the page.
+
+    Raises OSError when `reports` cannot be written, Misuse when the run's record cannot be read.
+    """
+    asset(reports)
+    made = record.load(run_folder)
+    runs = history.read(reports)
+    _page(run_folder, made, runs)
+    _write(reports / INDEX, index.render(history.read(reports), reports))
+    return run_folder / PAGE
+
+
+def rebuild(reports: Path) -> Built:
+    """Render every page and the index again. Raises OSError when `reports` cannot be written."""
+    asset(reports)
+    runs = history.read(reports)
+    problems = [*runs.problems]
+    done: list[Entry] = []
+    for entry in reversed(runs.entries):  # oldest first: a run is set beside runs already judged anew
+        try:
+            made = record.load(entry.folder)
+            card = _page(entry.folder, made, History(tuple(reversed(done)), ()))
+            done.append(Entry(entry.folder, made.head, card.to_json()))
+        except LabError as error:
+            problems.append(Problem(entry.folder, error.message))
+        except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
+            # A record is a file that anybody may have edited; one that makes no sense must not stop the others.
+            problems.append(Problem(entry.folder, f"the record makes no sense ({type(error).__name__}: {error})"))
+    left_out = {problem.folder for problem in problems}
+    kept = tuple(entry for entry in history.read(reports).entries if entry.folder not in left_out)
+    _write(reports / INDEX, index.render(History(kept, tuple(problems)), reports))
+    return Built(len(done), reports / INDEX, tuple(f"{problem.folder}: {problem.why}" for problem in problems))
+
+
+def previous(made: Record, reports: Path) -> dict[str, Any] | None:
+    """The participant's run before this one, as `baseline` of `labdriver run --json`."""
+    entry = history.previous(history.read(reports), made.head)
+    return entry.to_json() if entry else None
+
+
+def asset(reports: Path) -> Path:
+    """Put the charts' library beside the pages, once. Raises EnvironmentFault when it is not installed."""
+    found = importlib.util.find_spec("plotly")  # finds, does not import: that would cost 100 ms a page
+    if found is None or not found.submodule_search_locations:
+        raise EnvironmentFault("the package plotly is not installed", next_step="make quickstart")
+    source = Path(found.submodule_search_locations[0]) / "package_data" / ASSET.name
+    there = reports / ASSET
+    if not there.is_file() or there.stat().st_size != source.stat().st_size:
+        there.parent.mkdir(parents=True, exist_ok=True)
+        beside = there.with_name(there.name + ".part")
+        try:
+            shutil.copyfile(source, beside)
+            os.replace(beside, there)
+        finally:
+            beside.unlink(missing_ok=True)
+    return there
+
+
+def _page(folder: Path, made: Record, runs: History) -> Card:
+    """Judge and render one run among `runs`; keep the judgement when it is not what the head already has."""
+    card = judge(made)
+    baseline = _load(history.previous(runs, made.head))
+    best = history.best_earlier(runs, made.head)
+    ghost = baseline if baseline and best and best.head.run == baseline[0].head.run else _load(best)
+    href = os.path.relpath(folder.parents[1] / ASSET, folder).replace(os.sep, "/")
+    text = page.render(made, card, baseline=baseline, ghost=ghost, assets_href=href)
+    _write(folder / PAGE, text)
+    _keep(folder, made, card)
+    return card
+
+
+def _keep(folder: Path, made: Record, card: Card) -> None:
+    _, judgement = record.load_head(folder)
+    if judgement != card.to_json():
+        record.save_head(folder, made.head, card.to_json())
+
+
+def _load(entry: Entry | None) -> tuple[Record, Card] | None:
+    """A whole earlier run; None when there is none or it can no longer be read."""
+    if entry is None:
+        return None
+    try:
+        earlier = record.load(entry.folder)
+        return earlier, judge(earlier)
+    except LabError:
+        return None
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(path.name + ".part")
+    try:
+        beside.write_bytes(text.encode(errors="replace"))
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
