@@ -78,6 +78,14 @@ class Checkout:
         """Every living process that belongs to this checkout, found by its command line or working folder."""
         return [p for p in psutil.process_iter() if _mentions(p, str(self.root))]
 
+    def modes(self) -> list[str]:
+        """Last word of the command line of every process in `ours`; one that ends meanwhile is left out."""
+        words: list[str] = []
+        for process in self.ours():
+            with suppress(psutil.Error):
+                words += process.cmdline()[-1:]
+        return words
+
     def ask(self, method: str, path: str, *, role: str = "api", timeout_s: float = 20) -> Any:
         """The JSON answer at a role's public port."""
         connection = http.client.HTTPConnection("127.0.0.1", self.ports[role], timeout=timeout_s)
