@@ -51,7 +51,10 @@ class Fault(Model):
 
     kind: Name
     share_ratio: Share
-    status: int = Field(default=503, ge=400, le=599)  # used by `error` only
+    status: int | None = Field(default=None, ge=400, le=599)  # error
+    factor_ratio: float | None = Field(default=None, ge=1)  # slow: usual latency times this …
+    add_ms: float | None = Field(default=None, ge=0)  # … plus this
+    every_ms: float | None = Field(default=None, gt=0)  # trickle: pause between two bytes
 
 
 class Behaviour(Model):
