@@ -46,7 +46,10 @@ def main(names: list[str]) -> int:
 def told(result: Result) -> str:
     """Two lines: verdict, figure, target; the method."""
     word = {True: "ok", False: "MISSED", None: "-"}[result.holds]
-    value = "skipped" if result.value is None else f"{result.value:.4g} {result.unit}".strip()
+    number = "skipped"
+    if result.value is not None:
+        number = f"{result.value:,.0f}" if result.value >= 1000 else f"{result.value:.4g}"
+    value = f"{number} {result.unit}".strip()
     return f"{word:<7}{result.name:<44}{value:>14}  {result.target}\n       {result.method}"
 
 
