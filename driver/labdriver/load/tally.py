@@ -28,7 +28,8 @@ class Tally:
         self._t0_s = t0_mono_s
         self._spool_fd = spool_fd
         self._unwritten = bytearray()
-        self._recent: deque[tuple[float, int]] = deque(maxlen=TELLS_PER_S)  # (when told, sent until then)
+        begins = [(t0_mono_s + intended_s[0], 0)] if intended_s else []
+        self._recent = deque[tuple[float, int]](begins, maxlen=TELLS_PER_S)  # when told, sent until then
         self.planned = len(intended_s)
         self.sent = 0
         self.ok = 0

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
+
 from labdriver import record
 from labdriver.errors import EnvironmentFault
 from labdriver.lab import Scenario

@@ -18,7 +18,7 @@ class Wanted:
 
 WANTED = {
     "labsvc_requests_in_flight": Wanted("in_flight"),
-    "labsvc_requests_total": Wanted("answered", label="status"),
+    "labsvc_requests_total": Wanted("responses", label="status"),
     "labsvc_dependency_calls_in_flight": Wanted("calls_in_flight", label="operation"),
     "labsvc_db_pool_in_use": Wanted("db_in_use"),
     "labsvc_db_pool_waiting": Wanted("db_waiting"),

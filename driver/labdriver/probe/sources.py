@@ -79,11 +79,12 @@ class Processors:
     def __init__(self, driver_pid: int | None) -> None:
         self._driver_pid = driver_pid
         self._driver = Rate()
-        psutil.cpu_percent(None)  # the first call only sets the mark
+        self._machine = Rate()
 
     def read(self, within_s: float) -> Values:
-        values = {"machine.cpu_ratio": round(psutil.cpu_percent(None) / 100, 3)}
+        busy = self._machine.per_s("own", machine_cpu_s())
         used = self._driver.per_s("own", process_cpu_s(self._driver_pid))
+        values = {} if busy is None else {"machine.cpu_ratio": round(busy / (psutil.cpu_count() or 1), 4)}
         return values if used is None else values | {"driver.cpu_ratio": used}
 
     def silent(self) -> Values:
@@ -114,6 +115,12 @@ def process_cpu_s(pid: int | None) -> float | None:
     except psutil.Error:
         return None
     return float(used.user + used.system)
+
+
+def machine_cpu_s() -> float:
+    """Seconds that all processors of this machine together were not idle."""
+    times = psutil.cpu_times()
+    return float(sum(times) - times.idle - getattr(times, "iowait", 0.0) - getattr(times, "guest", 0.0))
 
 
 def summed(parts: Iterable[Values]) -> Values:

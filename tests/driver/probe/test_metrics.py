@@ -22,8 +22,8 @@ def test_figures_are_the_wanted_ones_summed_by_label() -> None:
     """Series that differ in other labels add up; NaN, comments and strangers are left out."""
     assert figures(PAGE) == {
         "in_flight": 3.0,
-        "answered.200": 42.0,
-        "answered.504": 1.0,
+        "responses.200": 42.0,
+        "responses.504": 1.0,
         "calls_in_flight.pricing": 2.0,
         "calls_in_flight.payment": 1.0,
         "db_waiting": 4.0,
