@@ -11,6 +11,7 @@ from typing import Any
 from labdriver import record
 from labdriver.errors import LabError
 from labdriver.record import Head
+from labdriver.report.leaderboard import Result
 
 PAGE = "report.html"
 
@@ -73,6 +74,10 @@ class History:
 
     def of(self, lab: str) -> list[Entry]:
         return [entry for entry in self.entries if entry.head.lab == lab]
+
+    def results(self) -> list[Result]:
+        """The runs that count on the leaderboard."""
+        return [Result(e.head.by, e.head.lab, e.head.run, e.score) for e in self.entries if e.counts]
 
     def before(self, head: Head) -> list[Entry]:
         """Earlier runs of the same lab by the same participant, newest first."""

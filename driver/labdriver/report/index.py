@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from labdriver.report import leaderboard
+from labdriver.report.board import Board, stamp_time
 from labdriver.report.history import PAGE, Entry, History
 from labdriver.report.page import environment, when
 from labdriver.score.metrics import told_ms
@@ -29,10 +30,11 @@ class Line:
     note: str
 
 
-def render(runs: History, reports: Path) -> str:
+def render(runs: History, board: Board, reports: Path) -> str:
     """The whole index. `reports` is where it will lie: links are relative to it."""
     labs = sorted({e.head.lab for e in runs.entries}, key=lambda lab: (_step(runs, lab), lab))
-    places = leaderboard.rank(runs.entries)
+    places = leaderboard.rank(board.shows(runs.results()))
+    elsewhere = {lab for place in places for lab in place.best} - set(labs)
     return (
         environment()
         .get_template("index.html")
@@ -41,6 +43,8 @@ def render(runs: History, reports: Path) -> str:
                 (lab, runs.of(lab)[0].head.scenario, [_line(entry, reports) for entry in runs.of(lab)]) for lab in labs
             ],
             places=[(place, spark(place.scores)) for place in places],
+            columns=[*labs, *sorted(elsewhere)],
+            frozen=when(stamp_time(board.frozen)) if board.frozen else "",
             count=len(runs.entries),
             headline=_headline(runs),
             problems=[(_within(problem.folder, reports), problem.why) for problem in runs.problems],

@@ -6,7 +6,15 @@ Pure. Ties go to whoever got there first. A run shorter or longer than its scena
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from labdriver.report.history import Entry
+
+@dataclass(frozen=True)
+class Result:
+    """One VALID run of full length, from this machine's records or from a pasted score line."""
+
+    by: str
+    lab: str
+    run: str  # its id: the UTC time it began
+    score: int
 
 
 @dataclass(frozen=True)
@@ -16,27 +24,26 @@ class Place:
     rank: int  # equal scores share a rank only when they were reached in the same second
     by: str
     total: int
-    best: dict[str, Entry]
+    best: dict[str, Result]
     reached: str  # run id of the run that completed the total
     scores: tuple[int, ...]  # of all VALID runs, oldest first
 
 
-def rank(entries: Iterable[Entry]) -> list[Place]:
-    """All participants with at least one run that counts, first place first."""
-    runs: dict[str, list[Entry]] = {}
-    for entry in sorted(entries, key=lambda e: e.head.run):
-        if entry.counts:
-            runs.setdefault(entry.head.by, []).append(entry)
+def rank(results: Iterable[Result]) -> list[Place]:
+    """All participants, first place first."""
+    runs: dict[str, list[Result]] = {}
+    for result in sorted(results, key=lambda r: r.run):
+        runs.setdefault(result.by, []).append(result)
     standing = []
     for by, counted in runs.items():
-        best: dict[str, Entry] = {}
-        for entry in counted:  # oldest first, so that an equal later score does not replace the earlier one
-            held = best.get(entry.head.lab)
-            if held is None or entry.score > held.score:
-                best[entry.head.lab] = entry
-        total = sum(entry.score for entry in best.values())
-        reached = max(entry.head.run for entry in best.values())
-        standing.append((-total, reached, by, best, tuple(entry.score for entry in counted)))
+        best: dict[str, Result] = {}
+        for result in counted:  # oldest first, so that an equal later score does not replace the earlier one
+            held = best.get(result.lab)
+            if held is None or result.score > held.score:
+                best[result.lab] = result
+        total = sum(result.score for result in best.values())
+        reached = max(result.run for result in best.values())
+        standing.append((-total, reached, by, best, tuple(result.score for result in counted)))
     standing.sort(key=lambda place: place[:3])
     order = [place[:2] for place in standing]
     return [

@@ -56,7 +56,7 @@ class Key:
 
     name: str
     colour: str  # a name of the palette, without `$`
-    shape: str  # line, dash, area, hatch, dot, cross
+    shape: str  # line, thin, dash, dot-line, area, hatch, dot, ring, cross
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from typing import Any
 from labdriver import record
 from labdriver.errors import EnvironmentFault, LabError
 from labdriver.record import Record
-from labdriver.report import history, index, page
+from labdriver.report import board, history, index, page
 from labdriver.report.history import PAGE, Entry, History, Problem
 from labdriver.score.card import Card, judge
 
@@ -42,7 +42,7 @@ def publish(reports: Path, run_folder: Path) -> Path:
     made = record.load(run_folder)
     runs = history.read(reports)
     _page(run_folder, made, runs)
-    _write(reports / INDEX, index.render(history.read(reports), reports))
+    _write(reports / INDEX, index.render(history.read(reports), board.read(reports), reports))
     return run_folder / PAGE
 
 
@@ -64,8 +64,14 @@ def rebuild(reports: Path) -> Built:
             problems.append(Problem(entry.folder, f"the record makes no sense ({type(error).__name__}: {error})"))
     left_out = {problem.folder for problem in problems}
     kept = tuple(entry for entry in history.read(reports).entries if entry.folder not in left_out)
-    _write(reports / INDEX, index.render(History(kept, tuple(problems)), reports))
+    _write(reports / INDEX, index.render(History(kept, tuple(problems)), board.read(reports), reports))
     return Built(len(done), reports / INDEX, tuple(f"{problem.folder}: {problem.why}" for problem in problems))
+
+
+def write_index(reports: Path) -> Path:
+    """Write the index alone, after the leaderboard has changed. Raises OSError when it cannot be written."""
+    _write(reports / INDEX, index.render(history.read(reports), board.read(reports), reports))
+    return reports / INDEX
 
 
 def previous(made: Record, reports: Path) -> dict[str, Any] | None:

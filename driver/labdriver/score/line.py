@@ -3,7 +3,8 @@
     SCORE lab=timeouts score=87 p95_ms=412 ok=0.992 verdict=VALID by=alice run=20261121T101502Z check=3f2a
 
 `check` is a short checksum over the rest. It catches what typing and chats do to a line; it is no secret and proves
-nothing. Values hold no spaces: in a name a space is written `_`, anything unusual as `%XX`.
+nothing. A run that was shorter or longer than its scenario says so in `scale=0.25` before the check, and counts on no
+board. Values hold no spaces: in a name a space is written `_`, anything unusual as `%XX`.
 """
 
 import hashlib
@@ -18,6 +19,7 @@ from labdriver.record import Head
 from labdriver.score.card import Card
 
 FIELDS = ("lab", "score", "p95_ms", "ok", "verdict", "by", "run")
+SCALE = "scale"  # only where it is not 1
 NOTHING = "-"  # a figure that nobody measured
 
 _BEGIN = re.compile(r"\W*SCORE")  # a chat may have put a quotation mark before it
@@ -35,7 +37,13 @@ class ScoreLine:
     verdict: str
     by: str
     run: str
+    scale_ratio: float = 1.0
     problem: str = ""
+
+    @property
+    def counts(self) -> bool:
+        """On a leaderboard: whole, VALID, and of the length that the scenario says."""
+        return not self.problem and self.verdict == "VALID" and self.scale_ratio == 1
 
 
 def format(head: Head, card: Card) -> str:
@@ -51,6 +59,8 @@ def format(head: Head, card: Card) -> str:
         "run": head.run,
     }
     text = "SCORE " + " ".join(f"{name}={values[name]}" for name in FIELDS)
+    if head.scale_ratio != 1:
+        text += f" {SCALE}={head.scale_ratio:g}"
     return f"{text} check={checksum(text)}"
 
 
@@ -66,7 +76,7 @@ def parse(text: str) -> list[ScoreLine]:
         fields: dict[str, str] = {}
         for word in words[at + 1 :]:
             match = _WORD.match(word)
-            if match is None or match[1] not in (*FIELDS, "check") or match[1] in fields:
+            if match is None or match[1] not in (*FIELDS, SCALE, "check") or match[1] in fields:
                 break
             fields[match[1]] = match[2]
         if fields:  # else just the word SCORE in a sentence
@@ -114,9 +124,10 @@ def _line(fields: dict[str, str]) -> ScoreLine:
         "verdict": read("verdict", _verdict, "INVALID"),
         "by": read("by", from_token, ""),
         "run": read("run", str, ""),
+        "scale_ratio": read(SCALE, float, 1.0) if SCALE in fields else 1.0,
     }
     given = read("check", lambda text: text[:4].lower(), "")  # a chat may have put a full stop behind it
-    text = "SCORE " + " ".join(f"{name}={fields[name]}" for name in FIELDS if name in fields)
+    text = "SCORE " + " ".join(f"{name}={fields[name]}" for name in (*FIELDS, SCALE) if name in fields)
     if not problems and given != checksum(text):
         problems.append(f"its check {given} does not match: something in the line was changed or mistyped")
     return ScoreLine(**line, problem="; ".join(problems))

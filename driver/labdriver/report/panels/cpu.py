@@ -6,6 +6,7 @@ from labdriver.lab import Model, Name
 from labdriver.report.panel import Chart, Key, Panel, View, line
 
 BUSY_PERCENT = 80  # of one core; below it nothing waits for the processor
+MACHINE = "machine.cpu_ratio"
 COLOURS = ("p95", "failed", "false", "late")
 
 
@@ -16,7 +17,7 @@ class CpuParams(Model):
 def draw(view: View, earlier: View | None, params: CpuParams) -> Chart:
     """One line a role, in per cent of one core."""
     traces, keys, told = [], [], []
-    top = 0.0
+    busiest_role = 0.0
     for role, colour in zip(params.roles, cycle(COLOURS), strict=False):
         name = f"{role}.cpu_ratio"
         points = [(s.t_s, s.values[name] * 100) for s in view.record.samples if name in s.values and s.t_s >= 0]
@@ -24,13 +25,18 @@ def draw(view: View, earlier: View | None, params: CpuParams) -> Chart:
             traces.append(line(role, points, colour))
             keys.append(Key(role, colour, "line"))
             busiest = max(value for _, value in points)
-            top = max(top, busiest)
+            busiest_role = max(busiest_role, busiest)
             told.append(f"{role} at most {busiest:.0f} %")
+    machine = [(s.t_s, s.values[MACHINE] * 100) for s in view.record.samples if MACHINE in s.values and s.t_s >= 0]
+    if machine:
+        traces.append(line("the whole machine, of all its cores", machine, "muted", width=1) | {"opacity": 0.8})
+        keys.append(Key("the whole machine, of all its cores", "muted", "thin"))
+    top = max([busiest_role, *(value for _, value in machine)])
     return Chart(
-        answer=_answer(told, top),
+        answer=_answer(told, busiest_role),
         traces=tuple(traces),
         keys=tuple(keys),
-        unit="% of one core",
+        unit="% of a core",
         y_range=(0, max(top * 1.15, 25)),
         height_px=170,
     )

@@ -1,5 +1,7 @@
 """How many requests were open at each moment: exact from the rows, and as the roles themselves counted."""
 
+from collections.abc import Iterator
+
 from labdriver.lab import Model, Name
 from labdriver.report import seconds
 from labdriver.report.panel import GHOST_KEY, GHOST_KEY_NAME, Chart, Key, Panel, View, ghost, line
@@ -18,13 +20,17 @@ def draw(view: View, earlier: View | None, params: InFlightParams) -> Chart:
     traces = [line("open requests", seen, "hung", step=True, fill="tozeroy", fillcolor="$hung/0.16")]
     keys = [Key("open requests, as the callers see it", "hung", "area")]
     for role in params.roles:
-        gauge = [(s.t_s, s.values[f"{role}.in_flight"]) for s in view.record.samples if f"{role}.in_flight" in s.values]
-        gauge = [(t_s, value) for t_s, value in gauge if 0 <= t_s <= view.end_s]
-        if gauge:
-            marks = line(f"{role}'s own gauge", gauge, "ink", width=1)
-            marks |= {"mode": "markers", "marker": {"color": "$ink", "size": 5, "symbol": "circle-open"}}
+        for name, points in _gauges(view, role):
+            waits = "calls" in name
+            style = {
+                "color": "$p99" if waits else "$ink",
+                "size": 5,
+                "symbol": "cross-thin" if waits else "circle-open",
+            }
+            marks = line(name, points, "ink", width=1) | {"mode": "markers", "marker": style}
+            style["line"] = {"width": 1.2, "color": style["color"]}
             traces.append(marks)
-            keys.append(Key(f"{role}'s own gauge", "ink", "ring"))
+            keys.append(Key(name, "p99" if waits else "ink", "cross" if waits else "ring"))
     drawn = list(seen)
     if earlier is not None:
         before = _open(earlier)
@@ -39,6 +45,18 @@ def draw(view: View, earlier: View | None, params: InFlightParams) -> Chart:
         unit="open requests",
         y_range=(0, max(top * 1.15, 10)),
     )
+
+
+def _gauges(view: View, role: str) -> Iterator[tuple[str, list[tuple[float, float]]]]:
+    """What a role counted itself once a second: its open requests, and its calls in flight by operation."""
+    names = sorted({name for sample in view.record.samples for name in sample.values})
+    for name in names:
+        told = f"{role} itself" if name == f"{role}.in_flight" else ""
+        if name.startswith(f"{role}.calls_in_flight."):
+            told = f"of which {role} calls of {name.rpartition('.')[2]}"
+        points = [(s.t_s, s.values[name]) for s in view.record.samples if name in s.values and 0 <= s.t_s <= view.end_s]
+        if told and points:
+            yield told, points
 
 
 def _open(view: View) -> seconds.Points:
