@@ -167,7 +167,7 @@ def _refusal(befores: Sequence[Figures], afters: Sequence[Figures]) -> str:
     for other in runs[1:]:
         different = [name for name in first if first[name] != other.load.get(name)]
         if different:
-            return f"not the same load: {', '.join(different)} differ{'s' if len(different) == 1 else ''}"
+            return f"not the same load, it differs in: {', '.join(different)}"
     return ""
 
 

@@ -30,7 +30,7 @@ def draw(view: View, earlier: View | None, params: DependencyParams) -> Chart:
     calls = [c for c in view.record.calls if c.operation == params.operation and 0 <= c.at_s <= view.end_s]
     counts = Counter(call.outcome for call in calls)
     others = cycle(OTHERS)
-    kinds = sorted(counts, key=lambda kind: (kind != "answered", kind in ("abandoned", "in_flight"), -counts[kind]))
+    kinds = sorted(counts, key=lambda kind: _order(kind, counts[kind]))
     colours = {kind: KNOWN.get(kind) or ("muted" if kind == "abandoned" else next(others)) for kind in kinds}
     traces = [bars(TOLD.get(k, k), _per_second(calls, k), colours[k], hatch=k == "hang") for k in kinds]
     keys = [Key(f"{TOLD.get(k, k)} ({counts[k]:,})", colours[k], "hatch" if k == "hang" else "area") for k in kinds]
@@ -43,6 +43,11 @@ def draw(view: View, earlier: View | None, params: DependencyParams) -> Chart:
     )
 
 
+def _order(kind: str, count: int) -> tuple[bool, bool, int, str]:
+    """Answered at the bottom, then the faults by size, what the dependency is not to blame for on top."""
+    return kind != "answered", kind in ("abandoned", "in_flight"), -count, kind
+
+
 def _per_second(calls: list[Call], outcome: str) -> list[tuple[float, float | None]]:
     found = Counter(int(call.at_s) for call in calls if call.outcome == outcome)
     return [(float(second), float(count)) for second, count in sorted(found.items())]
@@ -52,10 +57,14 @@ def _answer(view: View, counts: Counter[str], *, operation: str) -> str:
     total = sum(counts.values())
     if not total:
         return f"{operation} was never called."
-    spoilt = [(k, n) for k, n in counts.most_common() if k not in ("answered", "abandoned", "in_flight")]
+    spoilt = [
+        (k, n)
+        for k, n in sorted(counts.items(), key=lambda item: _order(*item))
+        if k not in ("answered", "abandoned", "in_flight")
+    ]
     told = f"{operation} got {total:,} calls for {view.card.metrics['attempted']:,} requests"
     if spoilt:
-        told += " and spoilt " + ", ".join(f"{n:,} ({TOLD.get(k, k)})" for k, n in spoilt)
+        told += " and spoilt " + ", ".join(f"{count:,} ({TOLD.get(kind, kind)})" for kind, count in spoilt)
     return f"{told}."
 
 

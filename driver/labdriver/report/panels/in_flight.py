@@ -21,16 +21,13 @@ def draw(view: View, earlier: View | None, params: InFlightParams) -> Chart:
     keys = [Key("open requests, as the callers see it", "hung", "area")]
     for role in params.roles:
         for name, points in _gauges(view, role):
-            waits = "calls" in name
-            style = {
-                "color": "$p99" if waits else "$ink",
-                "size": 5,
-                "symbol": "cross-thin" if waits else "circle-open",
-            }
-            marks = line(name, points, "ink", width=1) | {"mode": "markers", "marker": style}
-            style["line"] = {"width": 1.2, "color": style["color"]}
+            waits = name.startswith("waiting")
+            colour, symbol = ("p99", "cross-thin") if waits else ("ink", "circle-open")
+            edge = {"width": 1.2, "color": f"${colour}"}
+            marks = line(name, points, colour, width=1) | {"mode": "markers"}
+            marks["marker"] = {"color": f"${colour}", "size": 5, "symbol": symbol, "line": edge}
             traces.append(marks)
-            keys.append(Key(name, "p99" if waits else "ink", "cross" if waits else "ring"))
+            keys.append(Key(name, colour, "cross" if waits else "ring"))
     drawn = list(seen)
     if earlier is not None:
         before = _open(earlier)
@@ -51,9 +48,9 @@ def _gauges(view: View, role: str) -> Iterator[tuple[str, list[tuple[float, floa
     """What a role counted itself once a second: its open requests, and its calls in flight by operation."""
     names = sorted({name for sample in view.record.samples for name in sample.values})
     for name in names:
-        told = f"{role} itself" if name == f"{role}.in_flight" else ""
+        told = f"open, says {role}" if name == f"{role}.in_flight" else ""
         if name.startswith(f"{role}.calls_in_flight."):
-            told = f"of which {role} calls of {name.rpartition('.')[2]}"
+            told = f"waiting on {name.rpartition('.')[2]}, says {role}"
         points = [(s.t_s, s.values[name]) for s in view.record.samples if name in s.values and 0 <= s.t_s <= view.end_s]
         if told and points:
             yield told, points
