@@ -71,7 +71,7 @@ class Source:
         """Another baseline rate from now on."""
         self.rate = rate
         self._modifiers.retarget(self.name, normal=rate.per_hour)
-        self.kernel.at(self.kernel.now_us, self._restart, priority=_REFRESH)
+        self.kernel.at(self.kernel.now_us, self._restart, None, _REFRESH)
 
     def present(self) -> dict[str, float]:
         """Every factor of the rate now, what each modifier adds or takes per hour by its id, and `per_hour`."""
@@ -97,7 +97,7 @@ class Source:
 
     def _refresh_soon(self) -> None:
         # As an event, because a handler of this source's own arrival may be what starts a modifier.
-        self.kernel.at(self.kernel.now_us, self._refresh, priority=_REFRESH)
+        self.kernel.at(self.kernel.now_us, self._refresh, None, _REFRESH)
 
     def _refresh(self, _: None) -> None:
         """Bring the extra processes in line with the modifiers; those that depend on nothing new run on."""
@@ -173,7 +173,7 @@ class _Process:
             return
         next_us = self._next_us(self._kernel.now_us)
         if next_us is not None:
-            self._timer = self._kernel.at(next_us, self._varying)
+            self._timer = self._kernel.at(next_us, self._varying, None)
 
     def end(self) -> None:
         if self._timer is not None:

@@ -127,15 +127,19 @@ class Chain:
         if queued is None:
             self._happen(step, entity, data)
             return
-        draw = self._kernel.streams.draw
-        made = visit(entity, service_us=queued.service.at(draw(entity.id, f"{step}/service")))
-        made.priority, made.queue = queued.priority, queued.queue
-        if queued.patience is not None:
-            made.patience_us = queued.patience.at(draw(entity.id, f"{step}/patience"))
-        if queued.wrap is not None:
-            made.wrap_us = queued.wrap.at(draw(entity.id, f"{step}/wrap"))
-        made.then = lambda left: self._left(step, entity, data, left)
-        self._stations[queued.station].admit(made)
+
+        def times(what: str, delay: Delay | None) -> int | None:
+            return None if delay is None else delay.at(self._kernel.streams.draw(entity.id, f"{step}/{what}"))
+
+        self._stations[queued.station].admit(
+            visit(entity),
+            times("service", queued.service) or 0,
+            wrap_us=times("wrap", queued.wrap) or 0,
+            patience_us=times("patience", queued.patience),
+            priority=queued.priority,
+            queue=queued.queue,
+            then=lambda left: self._left(step, entity, data, left),
+        )
 
     def _left(self, step: str, entity: Entity, data: Mapping[str, Any], left: Visit) -> None:
         if left.outcome == "served":

@@ -22,6 +22,7 @@ _PARAMETERS = {
     "lognormal": ("median_s", "sigma"),
 }
 _NORMAL = NormalDist()
+_LEAST = 2.0**-54  # below every draw but 0, which has no place on a normal curve
 
 
 class Delay(BaseModel):
@@ -69,7 +70,7 @@ class Delay(BaseModel):
             case "exponential":
                 return -self._number("mean_s") * math.log(1.0 - u)
             case "lognormal":
-                z = _NORMAL.inv_cdf(u) if u > 0 else -9.0  # 9 sigma: less likely than any draw but 0
+                z = _NORMAL.inv_cdf(max(u, _LEAST))
                 return self._number("median_s") * math.exp(self._number("sigma") * z)
 
     def _number(self, name: str) -> float:

@@ -55,7 +55,7 @@ def cobham(servers: int, loads_erl: Sequence[float], *, service_s: float) -> lis
 
 def erlang_a(servers: int, load_erl: float, *, service_s: float, patience_s: float, target_s: float = 20) -> Theory:
     """A queue whose callers give up after a patience. `service_level_ratio`: answered within the target / offered."""
-    full, waiting = _occupancy(servers, load_erl, service_s / patience_s)
+    waiting = _waiting(servers, load_erl, service_s / patience_s)
     wait_ratio = math.fsum(waiting)
     mean_waiting = math.fsum(k * p for k, p in enumerate(waiting))
     arrivals_per_s = load_erl / service_s
@@ -76,8 +76,8 @@ def servers_needed(load_erl: float, *, service_s: float, target_s: float, level_
     return servers
 
 
-def _occupancy(servers: int, load_erl: float, impatience: float) -> tuple[float, list[float]]:
-    """(share of time with a server idle, shares with all busy and k = 0, 1, 2 … waiting).
+def _waiting(servers: int, load_erl: float, impatience: float) -> list[float]:
+    """Shares of time with all servers busy and k = 0, 1, 2 … waiting; they add up to the share with all busy.
 
     `impatience` is service time over patience. States are taken relative to "all busy, none waiting".
     """
@@ -92,7 +92,7 @@ def _occupancy(servers: int, load_erl: float, impatience: float) -> tuple[float,
         relative *= load_erl / (servers + len(above) * impatience)
         above.append(relative)
     total = below + math.fsum(above)
-    return below / total, [p / total for p in above]
+    return [p / total for p in above]
 
 
 def _answered_within(service_per_s: float, leaving_per_s: float, waiting: Sequence[float], target_s: float) -> float:
@@ -102,21 +102,19 @@ def _answered_within(service_per_s: float, leaving_per_s: float, waiting: Sequen
     chain of positions is run by uniformisation: a Poisson number of jumps at the highest rate.
     """
     highest_per_s = service_per_s + len(waiting) * leaving_per_s
-    places, answered = list(waiting), 0.0
-    jumps, found = highest_per_s * target_s, 0.0
-    passed = 0.0
-    n = 0
+    jumps = highest_per_s * target_s
+    places, answered, found, passed, n = list(waiting), 0.0, 0.0, 0.0, 0
     while passed < 1 - 1e-12 and n < jumps + 20 * math.sqrt(jumps) + 50:
         weight = math.exp(-jumps + n * math.log(jumps) - math.lgamma(n + 1))
         passed += weight
         found += weight * answered
+        if math.fsum(places) < _NEGLIGIBLE:  # everybody was answered or has gone: more jumps change nothing
+            return found + (1 - passed) * answered
         answered += places[0] * service_per_s / highest_per_s
-        moved = []
-        for k, share in enumerate(places):
-            up = (service_per_s + k * leaving_per_s) / highest_per_s
-            stay = share * (1 - up - leaving_per_s / highest_per_s)
-            next_share = places[k + 1] if k + 1 < len(places) else 0.0
-            moved.append(stay + next_share * (service_per_s + (k + 1) * leaving_per_s) / highest_per_s)
-        places = moved
+        rates = [service_per_s + k * leaving_per_s for k in range(len(places))]
+        places = [
+            share * (1 - (rate + leaving_per_s) / highest_per_s) + after * after_rate / highest_per_s
+            for share, rate, after, after_rate in zip(places, rates, [*places[1:], 0.0], [*rates[1:], 0.0], strict=True)
+        ]
         n += 1
     return found

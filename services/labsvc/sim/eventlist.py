@@ -49,12 +49,12 @@ class EventList:
         self._dead = 0  # instants in the heap whose event was cancelled
         self._running = False
 
-    def at(self, time_us: int, callback: Callback, argument: Any = None, *, priority: int = 0) -> Handle:
+    def at(self, time_us: int, callback: Callback, argument: Any, priority: int = 0) -> Handle:
         """Run `callback(argument)` at an instant; of one instant the lowest priority goes first, then the oldest.
 
         Raises Misuse for an instant that has passed.
         """
-        if time_us < self.now_us or time_us >= NEVER_US:
+        if time_us < self.now_us:
             raise Misuse(f"cannot schedule at {time_us} us, it is {self.now_us} us ({iso(self.now_us)}) now")
         handle: Handle = [callback, argument, time_us, priority]
         if self._due.setdefault(time_us, handle) is handle:
@@ -70,10 +70,12 @@ class EventList:
             return False
         if isinstance(holder[1], _Tie):
             live = holder[1].live
-            waiting = id(handle) in live
-            live.discard(id(handle))
-            return waiting
-        if holder is not handle:
+            if id(handle) not in live:
+                return False
+            live.remove(id(handle))
+            if live:
+                return True
+        elif holder is not handle:
             return False
         del self._due[handle[2]]
         self._dead += 1
@@ -161,6 +163,8 @@ class EventList:
 
     def _tie(self, handle: Handle) -> None:
         time_us = handle[2]
+        if time_us >= NEVER_US:
+            raise Misuse(f"cannot schedule at {time_us} us, expected an instant before {NEVER_US} us")
         holder = self._due[time_us]
         if isinstance(holder[1], _Tie):
             holder[1].add(handle)
@@ -171,14 +175,14 @@ class EventList:
         self._due[time_us] = tie.handle
 
     def _run_tie(self, tie: _Tie) -> None:
+        live = tie.live  # never empty: a tie whose last event is cancelled goes with it
         handle = heappop(tie.order)[2]
-        if tie.order:
+        while id(handle) not in live:
+            handle = heappop(tie.order)[2]
+        live.remove(id(handle))
+        if live:
             self._due[self.now_us] = tie.handle
             heappush(self._heap, self.now_us)
-        if id(handle) not in tie.live:
-            self.executed -= 1
-            return
-        tie.live.remove(id(handle))
         again_us = handle[0](handle[1])
         if again_us is not None:
             self._again(handle, again_us)

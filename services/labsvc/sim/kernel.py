@@ -61,7 +61,7 @@ class Kernel(EventList):
             callback()
             return self.now_us + period_us
 
-        return self.at(self.now_us + period_us, tick, priority=priority)
+        return self.at(self.now_us + period_us, tick, None, priority)
 
     def emit(self, stream: str, about: Entity, data: Mapping[str, Any]) -> Record:
         """Put a record out, now. Its id, cause and parent are those of the entity it is about."""

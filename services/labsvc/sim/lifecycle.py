@@ -160,9 +160,9 @@ class Scenarios:
         for event in scenario.events:
             self._timeline.add(_on_timeline(activation, event))
         for effect in scenario.effects:
-            event = caused.get(effect.id)
-            at_us = now_us if event is None else now_us + us(event.at_s)
-            self._start(activation, effect, at_us, cause="" if event is None else f"event:{activation.id}/{event.id}")
+            by = caused.get(effect.id)
+            at_us = now_us if by is None else now_us + us(by.at_s)
+            self._start(activation, effect, at_us, cause="" if by is None else f"event:{activation.id}/{by.id}")
         self._note(activation, "active")
         return activation
 

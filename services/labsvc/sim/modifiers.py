@@ -232,7 +232,7 @@ class Modifiers:
         """Be there at its next change of state."""
         next_us = modifier.next_change_us(self._kernel.now_us)
         if next_us < NEVER_US:
-            self._kernel.at(next_us, self._turn, (modifier, modifier.envelope), priority=_FIRST)
+            self._kernel.at(next_us, self._turn, (modifier, modifier.envelope), _FIRST)
 
     def _turn(self, due: tuple[Modifier, Envelope]) -> None:
         modifier, envelope = due

@@ -19,7 +19,7 @@ from labsvc.sim.eventlist import Handle
 from labsvc.sim.kernel import Kernel
 
 Outcome = Literal["", "served", "reneged", "refused", "withdrawn"]  # "": still there
-_PURGE_FROM = 64  # visits that left while they waited keep their place until a line is this much too long
+_PURGE_FROM = 64  # a line is cleared of visits that stepped out when it is this much too long
 
 ServerState = Literal["idle", "busy", "wrap", "away", "off"]
 
@@ -43,22 +43,35 @@ class VisitRow(NamedTuple):
 
 
 class Visit(Entity):
-    """One entity at one station. Set `service_us`, and what else differs, before it is admitted."""
+    """One entity at one station, from `admit` to its end. `Station.admit` says what the parts mean."""
 
-    # No slots: the class holds the defaults, so a plain visit costs three assignments.
-    service_us: int = 0
-    wrap_us: int = 0  # the server's work after the visit has left
-    patience_us: int | None = None  # None waits for ever
-    priority: int = 0  # lower goes first
-    queue: str = ""  # a label: which of the station's queues it stands in
-    then: "Callable[[Visit], None] | None" = None  # called when it ends
-
-    arrived_us: int = 0
-    started_us: int | None = None
-    left_us: int | None = None
-    server: "Server | None" = None
-    outcome: Outcome = ""
-    timer: Handle | None = None
+    # Slots, all set by `admit`: a default that is read from the class costs more than ten assignments.
+    __slots__ = (
+        "arrived_us",
+        "left_us",
+        "outcome",
+        "patience_us",
+        "priority",
+        "queue",
+        "server",
+        "service_us",
+        "started_us",
+        "then",
+        "timer",
+        "wrap_us",
+    )
+    arrived_us: int
+    service_us: int
+    wrap_us: int
+    patience_us: int | None
+    priority: int
+    queue: str
+    then: "Callable[[Visit], None] | None"
+    started_us: int | None
+    left_us: int | None
+    server: "Server | None"
+    outcome: Outcome
+    timer: Handle | None
 
     @property
     def waited_us(self) -> int:
@@ -84,11 +97,10 @@ class Visit(Entity):
         )
 
 
-def visit(entity: Entity, *, service_us: int) -> Visit:
+def visit(entity: Entity) -> Visit:
     """A visit of an entity that already exists."""
     made = Visit()
     made.origin, made.n = entity.origin, entity.n
-    made.service_us = service_us
     return made
 
 
@@ -129,17 +141,42 @@ class Station:
     def observe(self, ended: Callable[[Visit], None]) -> None:
         self._observers.append(ended)
 
-    def admit(self, visit: Visit) -> None:
-        """A visit arrives: it is served at once, waits, or is refused."""
+    def admit(
+        self,
+        visit: Visit,
+        service_us: int,
+        wrap_us: int = 0,
+        patience_us: int | None = None,
+        priority: int = 0,
+        queue: str = "",
+        then: Callable[[Visit], None] | None = None,
+    ) -> None:
+        """A visit arrives: it is served at once, waits, or is refused.
+
+        `wrap_us` is the server's work after the visit has left; without `patience_us` it waits for ever; the lowest
+        `priority` goes first; `queue` is a label; `then(visit)` is called when it ends.
+        """
         kernel = self._kernel
         visit.arrived_us = now_us = kernel.now_us
+        visit.service_us = service_us
+        visit.wrap_us = wrap_us
+        visit.patience_us = patience_us
+        visit.priority = priority
+        visit.queue = queue
+        visit.then = then
+        visit.outcome = ""
+        visit.left_us = visit.timer = None
         self.offered += 1
         if self._idle:
-            server = self._idle.popleft()
-            visit.server, visit.started_us = server, now_us
-            server.visit, server.state, server.since_us = visit, "busy", now_us
-            kernel.at(now_us + visit.service_us, self._served, visit)
-        elif self.room is not None and self.waiting >= self.room:
+            visit.server = server = self._idle.popleft()
+            visit.started_us = now_us
+            server.visit = visit
+            server.state = "busy"
+            server.since_us = now_us
+            kernel.at(now_us + service_us, self._served, visit)
+            return
+        visit.server = visit.started_us = None
+        if self.room is not None and self.waiting >= self.room:
             self.refused += 1
             self._end(visit, "refused")
         else:
@@ -149,9 +186,8 @@ class Station:
         """Take a waiting visit out; False when it no longer waits."""
         if visit.outcome or visit.started_us is not None:
             return False
-        self.waiting -= 1
         self.withdrawn += 1
-        self._end(visit, "withdrawn")
+        self._step_out(visit, "withdrawn")
         return True
 
     def staff(self, count: int) -> None:
@@ -210,8 +246,6 @@ class Station:
         if line is None:
             line = self._lines[visit.priority] = deque()
             self._lines = dict(sorted(self._lines.items()))
-        if len(line) > _PURGE_FROM + 2 * self.waiting:
-            line = self._lines[visit.priority] = deque(v for v in line if not v.outcome)
         line.append(visit)
         self.waiting += 1
         if visit.patience_us is not None:
@@ -219,9 +253,16 @@ class Station:
 
     def _renege(self, visit: Visit) -> None:
         visit.timer = None
-        self.waiting -= 1
         self.reneged += 1
-        self._end(visit, "reneged")
+        self._step_out(visit, "reneged")
+
+    def _step_out(self, visit: Visit, outcome: Outcome) -> None:
+        """A waiting visit leaves. It keeps its place in the line, marked, until too many do."""
+        self.waiting -= 1
+        self._end(visit, outcome)
+        line = self._lines[visit.priority]
+        if len(line) > _PURGE_FROM + 2 * self.waiting:
+            self._lines[visit.priority] = deque(v for v in line if not v.outcome)
 
     def _served(self, visit: Visit) -> None:
         now_us, server = self._kernel.now_us, visit.server
@@ -256,8 +297,10 @@ class Station:
             server.state, server.leaving = server.leaving, ""
         elif self.waiting:
             visit = self._next()
-            visit.server, visit.started_us = server, now_us
-            server.visit, server.state = visit, "busy"
+            visit.server = server
+            visit.started_us = now_us
+            server.visit = visit
+            server.state = "busy"
             self._kernel.at(now_us + visit.service_us, self._served, visit)
         else:
             server.state = "idle"
@@ -268,7 +311,7 @@ class Station:
             while line:
                 visit = line.popleft()
                 if visit.outcome:
-                    continue  # left while it waited; it kept its place because taking it out costs more
+                    continue  # stepped out while it waited
                 self.waiting -= 1
                 if visit.timer is not None:
                     self._kernel.cancel(visit.timer)

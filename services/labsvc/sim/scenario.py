@@ -17,8 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from labsvc.errors import Misuse
 from labsvc.sim.envelope import Curve
 from labsvc.sim.modifiers import Kind, Modifiers
-from labsvc.sim.timeline import EVENT_TYPES, Expected
 from labsvc.sim.sense import KINDS, faults, one_of
+from labsvc.sim.timeline import EVENT_TYPES, Expected
 from labsvc.sim.yamlfile import YamlFile
 
 _ID = r"^[a-z][a-z0-9-]*$"
