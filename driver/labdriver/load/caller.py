@@ -62,7 +62,7 @@ class Caller(User):
             if self._seq is None:
                 self._parked = gevent.getcurrent()
                 self._hub.switch()
-            elif self._seq is not None:
+            else:
                 seq, self._seq = self._seq, None
                 self._one(seq)
                 self._idle.append(self)

@@ -21,6 +21,7 @@ from labdriver.load.answer import Answer, Cut, read_answer
 
 READ, WRITE = 1, 2  # libev's event bits
 RECEIVE_BYTES = 65536
+MAX_USES = 20  # then a new connection, as real callers come and go: a replica that has joined gets its share
 STALE_WINDOW_S = 0.1  # a reused connection that ends this soon after a send had been given up by the server before
 
 Address = tuple[int, Any]  # family, address
@@ -40,6 +41,7 @@ class Connection:
         self._readable: Any = None
         self._idle: Any = None
         self._has_begun = False  # a byte of the present answer has come
+        self._uses = 0
         self.stale_retries = 0
 
     def call(self, request: bytes, *, repeatable: bool) -> Answer:
@@ -65,7 +67,8 @@ class Connection:
         except BaseException:
             self.close()
             raise
-        if not answer.keep_alive:
+        self._uses += 1
+        if not answer.keep_alive or self._uses >= MAX_USES:
             self.close()
         return answer
 
@@ -111,6 +114,7 @@ class Connection:
             plain.close()
             raise
         self._socket = plain
+        self._uses = 0
         self._readable = self._hub.loop.io(plain.fileno(), READ)
         self._idle = monkey.get_original("select", "poll")()  # asks at once; looking into the socket raises each time
         self._idle.register(plain.fileno(), select.POLLIN)

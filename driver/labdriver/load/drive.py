@@ -76,10 +76,9 @@ def drive(
     ahead of time. Raises Misuse for addresses or headers that cannot be sent, EnvironmentFault when the child does
     not start, LabError when its account does not add up.
     """
-    message = _message(job)
     begun_s = time.monotonic()
-    worker = child or launch()
-    with worker:
+    with child or launch() as worker:
+        message = _message(job)
         worker.wait_ready(START_DEADLINE_S)
         t0_s = job.t0_mono_s if job.t0_mono_s is not None else time.monotonic() + LEAD_S + job.scenario.warm_up_s
         end_s = t0_s + job.scenario.load_s + job.scenario.settle_s + SLACK_S
@@ -112,10 +111,13 @@ def _result(job: Job, worker: Child, t0_s: float) -> LoadResult:
 def _message(job: Job) -> dict[str, Any]:
     """The job as the child reads it: plain columns, and for each kind of request and caller its bytes as text."""
     scenario, plan = job.scenario, job.plan
+    roles = {request.role for request in scenario.requests}
+    for role in sorted(roles - set(job.urls)):
+        raise Misuse(f"requests go to the role {role}, which has no address", next_step="labdriver smoke")
     return {
         "load_s": scenario.load_s,
         "settle_s": scenario.settle_s,
-        "origins": {role: _origin(role, url) for role, url in job.urls.items() if role in _roles(scenario)},
+        "origins": {role: _origin(role, url) for role, url in job.urls.items() if role in roles},
         "requests": [
             {"name": r.name, "role": r.role, "method": r.method, "has_body": r.body is not None}
             for r in scenario.requests
@@ -127,10 +129,6 @@ def _message(job: Job) -> dict[str, Any]:
         "target": plan.target,
         "body": plan.body,
     }
-
-
-def _roles(scenario: Scenario) -> set[str]:
-    return {request.role for request in scenario.requests}
 
 
 def _origin(role: str, url: str) -> dict[str, Any]:

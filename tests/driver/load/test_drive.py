@@ -261,6 +261,38 @@ def test_drive_ctrl_c_ends_cleanly(make_scenario: Any, serve: Any) -> None:
     assert set(Counter(row.outcome for row in result.rows)) == {"ok", "unsent"}
 
 
+def test_drive_connections_are_reused_but_not_for_ever(make_scenario: Any, serve: Any) -> None:
+    """Sixty requests one after the other: at least three connections, far fewer than requests."""
+    ports: set[int] = set()
+
+    def behave(client: socket.socket, request: bytes) -> None:
+        ports.add(client.getpeername()[1])
+        client.sendall(OK)
+
+    result = driven(make_scenario(rate_rps=100, duration_s=0.6), serve(behave))
+    assert outcomes(result) == {("ok", 200, ""): 60}
+    assert 3 <= len(ports) < 30
+
+
+def test_drive_without_free_files_the_rest_is_unsent(make_scenario: Any, serve: Any, tmp_path: Path) -> None:
+    """A process that may open 100 files and a server that never answers: nothing waits in secret, nothing is lost."""
+    scenario = make_scenario(rate_rps=200, duration_s=0.5)
+    (tmp_path / "scenario.json").write_text(scenario.model_dump_json())
+    program = (
+        "import resource, sys; from collections import Counter; from pathlib import Path;"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100));"
+        "from labdriver.lab import Scenario; from labdriver.load.drive import Job, drive;"
+        "from labdriver.load.plan import plan;"
+        "scenario = Scenario.model_validate_json(Path(sys.argv[1]).read_text());"
+        "job = Job(scenario, plan(scenario, seed=1), {'api': sys.argv[2]});"
+        "rows = drive(job, on_progress=lambda _: None).rows;"
+        "print(sorted(Counter(row.outcome for row in rows).items()))"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path / "scenario.json"), serve(says_nothing)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout.strip() == "[('hung', 36), ('unsent', 64)]", done.stderr
+
+
 def test_drive_late_start_sends_everything_at_once(make_scenario: Any, serve: Any) -> None:
     """When t0 has passed, nothing is skipped, and the lag says so."""
     scenario = make_scenario(rate_rps=400, duration_s=0.5)
