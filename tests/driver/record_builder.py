@@ -11,166 +11,21 @@ import random
 import sys
 import zlib
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from tests.driver.strategies import Ask, Asked, Got, Steps, Strategy, deadline, invented_price, starter
+
 from labdriver import lab, record
 from labdriver.lab import Scenario
-from labdriver.record import Call, Dependency, Head, Record, Row, Sample, Stack
+from labdriver.record import Call, Dependency, Head, Outcome, Record, Row, Sample, Stack
 
 ROOT = Path(__file__).resolve().parents[2]
 START = datetime(2026, 11, 21, 10, 15, 2, tzinfo=UTC)
-INVENTED_CENTS = 12_900_000
-
-
-@dataclass(frozen=True)
-class Ask:
-    """A strategy asks the dependency. `deadline_s` counts from now and includes waiting for a connection."""
-
-    deadline_s: float | None = None
-
-
-@dataclass(frozen=True)
-class Wait:
-    """A strategy does nothing for a while; None: for ever."""
-
-    for_s: float | None
-
-
-@dataclass(frozen=True)
-class Got:
-    """How a call ended: answered, error, drop or late."""
-
-    how: str
-    price: dict[str, Any] | None = None
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What a strategy sees of a request, as an edit would."""
-
-    sku: str
-    agent: str  # the User-Agent header
-    known: dict[str, dict[str, Any]]  # lives as long as the process
-
-
-Reply = tuple[int, dict[str, Any] | None]
-Strategy = Callable[[Asked], Generator[Ask | Wait, Got, Reply]]
-
-
-def price_of(got: Got, *, stale: bool = False) -> Reply:
-    assert got.price is not None
-    return 200, {**got.price, "stale": stale}
-
-
-def invented(asked: Asked) -> Reply:
-    return 200, {"sku": asked.sku, "price_cents": INVENTED_CENTS, "currency": "USD", "stale": False}
-
-
-def starter(asked: Asked) -> Generator[Ask | Wait, Got, Reply]:
-    """No timeout at all."""
-    got = yield Ask()
-    return price_of(got) if got.price else (500, None)
-
-
-def deadline(limit_s: float) -> Strategy:
-    """The solution's shape: one deadline, then an honest failure."""
-
-    def quote(asked: Asked) -> Generator[Ask | Wait, Got, Reply]:
-        got = yield Ask(limit_s)
-        return price_of(got) if got.price else (504 if got.how == "late" else 503, None)
-
-    return quote
-
-
-def one_retry(asked: Asked) -> Generator[Ask | Wait, Got, Reply]:
-    got = yield Ask(0.3)
-    if not got.price:
-        got = yield Ask(0.3)
-    return price_of(got) if got.price else (504, None)
-
-
-def stale_price(asked: Asked) -> Generator[Ask | Wait, Got, Reply]:
-    got = yield Ask(0.3)
-    if got.price:
-        asked.known[asked.sku] = got.price
-        return price_of(got)
-    known = asked.known.get(asked.sku)
-    return (200, {**known, "stale": True}) if known else (504, None)
-
-
-def invented_price(asked: Asked) -> Generator[Ask | Wait, Got, Reply]:
-    got = yield Ask(0.3)
-    return price_of(got) if got.price else invented(asked)
-
-
-def drop_the_call(asked: Asked) -> Generator[Ask | Wait, Got, Reply]:
-    yield Wait(0.001)
-    return invented(asked)
-
-
-def cache(*, stale: bool) -> Strategy:
-    """Asks once for each home and keeps that price for ever, marked or not."""
-
-    def quote(asked: Asked) -> Generator[Ask | Wait, Got, Reply]:
-        if asked.sku not in asked.known:
-            got = yield Ask(0.3)
-            if not got.price:
-                return 500, None
-            asked.known[asked.sku] = got.price
-        else:
-            yield Wait(0.001)
-        return 200, {**asked.known[asked.sku], "stale": stale}
-
-    return quote
-
-
-def refuse_all(asked: Asked) -> Generator[Ask | Wait, Got, Reply]:
-    yield Wait(0.001)
-    return 503, None
-
-
-def health_checks_only(asked: Asked) -> Generator[Ask | Wait, Got, Reply]:
-    yield Wait(None)
-    return 503, None
-
-
-def only_browsers(asked: Asked) -> Generator[Ask | Wait, Got, Reply]:
-    if "Mozilla" not in asked.agent:
-        yield Wait(0.001)
-        return 503, None
-    got = yield Ask(0.4)
-    return price_of(got) if got.price else (504, None)
-
-
-def detect_load_tool(asked: Asked) -> Generator[Ask | Wait, Got, Reply]:
-    if "Mozilla" not in asked.agent:
-        yield Wait(0.001)
-        return invented(asked)
-    got = yield Ask(0.4)
-    return price_of(got) if got.price else (504, None)
-
-
-def empty_200(asked: Asked) -> Generator[Ask | Wait, Got, Reply]:
-    got = yield Ask(0.3)
-    return price_of(got) if got.price else (200, None)
-
-
-def some_refused(share_ratio: float, *, lie: bool) -> Strategy:
-    """Right, but every so often a request is not served: honestly, or with an invented price."""
-    dice = random.Random(7)
-
-    def quote(asked: Asked) -> Generator[Ask | Wait, Got, Reply]:
-        if dice.random() < share_ratio:
-            yield Wait(0.001)
-            return invented(asked) if lie else (503, None)
-        got = yield Ask(0.3)
-        return price_of(got) if got.price else (504, None)
-
-    return quote
 
 
 @dataclass
@@ -178,7 +33,7 @@ class Flight:
     """One request on its way through the simulated service."""
 
     row: Row
-    steps: Generator[Ask | Wait, Got, Reply]
+    steps: Steps
     call: Call | None = None
     over: bool = False  # the step it waits for has ended
     holds: bool = False  # a connection
@@ -207,7 +62,7 @@ class Simulation:
     def run(self, planned: list[Row], end_s: float) -> None:
         for row in planned:
             self.rows[row.seq] = row
-            self.at(row.sent_s or 0.0, lambda row=row: self.arrive(row))
+            self.at(row.sent_s or 0.0, partial(self.arrive, row))
         while self.events and self.events[0][0] <= end_s:
             self.now_s, _, do = heapq.heappop(self.events)
             do()
@@ -232,7 +87,7 @@ class Simulation:
 
     def answer(self, row: Row, status: int, body: dict[str, Any] | None) -> None:
         done_s = self.now_s + 0.002 + self.dice.expovariate(1000 / self.noise_ms)
-        outcome = "ok" if status < 400 else "failed"
+        outcome: Outcome = "ok" if status < 400 else "failed"
         self.rows[row.seq] = replace(row, done_s=done_s, outcome=outcome, status=status, body=body, error="")
 
     def ask(self, flight: Flight, step: Ask) -> None:
@@ -421,28 +276,38 @@ def samples(rows: tuple[Row, ...], end_s: float, dice: random.Random) -> list[Sa
     return found
 
 
+def cut(made: Record, at_s: float) -> Record:
+    """The same run, interrupted at `at_s`: open requests hang, later ones were never sent."""
+
+    def row_at_end(row: Row) -> Row:
+        if row.intended_s >= at_s:
+            return replace(row, sent_s=None, done_s=None, outcome="unsent", status=0, error="unsent", body=None)
+        if row.done_s is None or row.done_s > at_s:
+            return replace(row, done_s=None, outcome="hung", status=0, error="hung", body=None)
+        return row
+
+    head = made.head.model_copy(update={"ended": "interrupted", "load_s": at_s, "end_s": at_s + 0.1})
+    samples_before = tuple(sample for sample in made.samples if sample.t_s <= at_s)
+    return Record(
+        head, tuple(map(row_at_end, made.rows)), samples_before, tuple(c for c in made.calls if c.at_s < at_s)
+    )
+
+
 def gallery(reports: Path) -> list[Path]:
-    """Write the records of a participant's way from starter to solution, and of two others."""
-    story: list[tuple[str, Strategy, dict[str, Any]]] = [
-        ("bob", deadline(0.5), {}),
-        ("alice", starter, {}),
-        ("alice", deadline(5.0), {}),
-        ("alice", deadline(0.5), {}),
-        ("<b>mallory</b> & co", invented_price, {}),
-        ("carol", starter, {}),
+    """Write the records of a participant's way from starter to solution, and of three others."""
+    story = [
+        ("bob", deadline(0.5)),
+        ("alice", starter),
+        ("alice", deadline(5.0)),
+        ("alice", deadline(0.5)),
+        ("<b>mallory</b> & co", invented_price),
+        ("carol", starter),
     ]
     folders = []
-    for number, (by, strategy, options) in enumerate(story):
-        made = build(strategy, seed=number + 1, by=by, run=number, **options)
+    for number, (by, strategy) in enumerate(story):
+        made = build(strategy, seed=number + 1, by=by, run=number)
         if by == "carol":
-            head = made.head.model_copy(update={"ended": "interrupted", "load_s": 7.4, "end_s": 7.5})
-            kept = tuple(
-                row if (row.done_s or 99) < 7.5 else replace(row, done_s=None, outcome=outcome, status=0, error=outcome)
-                for row in made.rows
-                for outcome in ["hung" if row.intended_s < 7.4 else "unsent"]
-            )
-            cleared = tuple(row if row.outcome != "unsent" else replace(row, sent_s=None) for row in kept)
-            made = Record(head, cleared, made.samples[:8], tuple(c for c in made.calls if c.at_s < 7.5))
+            made = cut(made, 7.4)
         folder = reports / made.head.lab / made.head.run
         record.save(folder, made, None)
         folders.append(folder)

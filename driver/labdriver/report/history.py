@@ -6,7 +6,7 @@ problem and never stops the others.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from labdriver import record
 from labdriver.errors import LabError
@@ -94,9 +94,19 @@ def read(reports: Path) -> History:
         except LabError as error:
             problems.append(Problem(folder, error.message))
             continue
-        entries.append(Entry(folder, head, judgement if isinstance(judgement, dict) else {}))
+        entries.append(Entry(folder, head, judgement if _makes_sense(judgement) else {}))
     entries.sort(key=lambda entry: (entry.head.run, entry.folder.name), reverse=True)
     return History(tuple(entries), tuple(problems))
+
+
+def _makes_sense(judgement: Any) -> TypeGuard[dict[str, Any]]:
+    """Whether a kept judgement has what the index shows; a record may have been edited by hand."""
+    if not isinstance(judgement, dict) or not isinstance(judgement.get("metrics", {}), dict):
+        return False
+    metrics = judgement.get("metrics", {})
+    figures = [judgement.get("score"), *(metrics.get(name, 0) for name in ("attempted", "in_time"))]
+    wait_ms = metrics.get("p95_ms")
+    return all(isinstance(value, int) for value in figures) and (wait_ms is None or isinstance(wait_ms, int))
 
 
 def previous(history: History, head: Head) -> Entry | None:

@@ -22,6 +22,8 @@ from labdriver.score.card import Card, judge
 
 ASSET = Path("assets") / "plotly.min.js"
 INDEX = "index.html"
+# What a record that somebody has edited may raise; one that makes no sense must not stop the others.
+SENSELESS = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError)
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ def publish(reports: Path, run_folder: Path) -> Path:
     made = record.load(run_folder)
     runs = history.read(reports)
     _page(run_folder, made, runs)
-    _write(reports / INDEX, index.render(history.read(reports), board.read(reports), reports))
+    write_index(reports)
     return run_folder / PAGE
 
 
@@ -59,19 +61,30 @@ def rebuild(reports: Path) -> Built:
             done.append(Entry(entry.folder, made.head, card.to_json()))
         except LabError as error:
             problems.append(Problem(entry.folder, error.message))
-        except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
-            # A record is a file that anybody may have edited; one that makes no sense must not stop the others.
+        except SENSELESS as error:
             problems.append(Problem(entry.folder, f"the record makes no sense ({type(error).__name__}: {error})"))
     left_out = {problem.folder for problem in problems}
     kept = tuple(entry for entry in history.read(reports).entries if entry.folder not in left_out)
-    _write(reports / INDEX, index.render(History(kept, tuple(problems)), board.read(reports), reports))
+    problems = _index(reports, History(kept, tuple(problems)))
     return Built(len(done), reports / INDEX, tuple(f"{problem.folder}: {problem.why}" for problem in problems))
 
 
 def write_index(reports: Path) -> Path:
     """Write the index alone, after the leaderboard has changed. Raises OSError when it cannot be written."""
-    _write(reports / INDEX, index.render(history.read(reports), board.read(reports), reports))
+    _index(reports, history.read(reports))
     return reports / INDEX
+
+
+def _index(reports: Path, runs: History) -> list[Problem]:
+    """Write the index; returns everything that it lists as left out, a broken file of pasted scores included."""
+    problems = [*runs.problems]
+    pasted = board.Board()
+    try:
+        pasted = board.read(reports)
+    except LabError as error:
+        problems.append(Problem(reports / board.FILE, error.message))
+    _write(reports / INDEX, index.render(History(runs.entries, tuple(problems)), pasted, reports))
+    return problems
 
 
 def previous(made: Record, reports: Path) -> dict[str, Any] | None:
@@ -124,7 +137,7 @@ def _load(entry: Entry | None) -> tuple[Record, Card] | None:
     try:
         earlier = record.load(entry.folder)
         return earlier, judge(earlier)
-    except LabError:
+    except (LabError, *SENSELESS):
         return None
 
 

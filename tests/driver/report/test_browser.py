@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
-from tests.driver.record_builder import build, deadline, starter
+from tests.driver.record_builder import build
+from tests.driver.strategies import deadline, starter
 
 from labdriver import record
 from labdriver.report import publish

@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.driver.record_builder import Strategy, build, deadline, invented_price, stale_price, starter
+from tests.driver.record_builder import build
+from tests.driver.strategies import Strategy, deadline, invented_price, stale_price, starter
 
 from labdriver.errors import Misuse
 from labdriver.record import Record

@@ -3,16 +3,8 @@
 from dataclasses import replace
 
 import pytest
-from tests.driver.record_builder import (
-    Strategy,
-    build,
-    cache,
-    deadline,
-    drop_the_call,
-    invented_price,
-    refuse_all,
-    starter,
-)
+from tests.driver.record_builder import build, cut
+from tests.driver.strategies import Strategy, cache, deadline, drop_the_call, invented_price, refuse_all, starter
 
 from labdriver.record import Record
 from labdriver.report import page, seconds
@@ -29,7 +21,7 @@ def view_of(made: Record) -> View:
 
 
 STARTER, SOLUTION = view_of(build(starter, seed=1)), view_of(build(deadline(0.5), seed=2))
-CUT = replace(build(starter), head=build(starter).head.model_copy(update={"ended": "interrupted", "load_s": 7.5}))
+CUT = cut(build(starter), 7.5)
 
 
 def test_rates_are_per_second_and_add_up() -> None:

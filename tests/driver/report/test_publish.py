@@ -5,7 +5,8 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.driver.record_builder import Strategy, build, deadline, refuse_all, starter
+from tests.driver.record_builder import build
+from tests.driver.strategies import Strategy, deadline, refuse_all, starter
 
 from labdriver import record
 from labdriver.errors import Misuse
@@ -103,6 +104,22 @@ def test_broken_and_newer_records_are_listed_and_stop_nothing(tmp_path: Path) ->
     assert all(folder.name in index for folder in (good, newer, torn, cut, odd))
     with pytest.raises(Misuse, match=r"samples\.json\.gz cannot be read"):
         publish.publish(tmp_path, cut)
+
+
+def test_senseless_judgement_or_earlier_run_stops_nothing(tmp_path: Path) -> None:
+    """What an earlier run left behind may be nonsense; the run just made has its page all the same."""
+    odd, unjudged = saved(tmp_path, make(starter, run=0)), saved(tmp_path, make(starter, run=1))
+    packed = json.loads(gzip.decompress((odd / "samples.json.gz").read_bytes()))
+    packed["rows"]["client"] = [9] * len(packed["rows"]["client"])
+    (odd / "samples.json.gz").write_bytes(gzip.compress(json.dumps(packed).encode()))
+    head = json.loads((unjudged / "run.json").read_text())
+    (unjudged / "run.json").write_text(json.dumps({**head, "judgement": {"score": "lots", "metrics": {}}}))
+    (tmp_path / "leaderboard.json").write_text("[")
+    folder = saved(tmp_path, make(deadline(0.5), run=2))
+    assert publish.publish(tmp_path, folder).is_file()
+    index = (tmp_path / "index.html").read_text()
+    assert "not judged" in index
+    assert "leaderboard.json is not a leaderboard" in index
 
 
 def test_deleted_reports_are_no_trouble(tmp_path: Path) -> None:

@@ -4,7 +4,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.driver.record_builder import build, refuse_all
+from tests.driver.record_builder import build
+from tests.driver.strategies import refuse_all
 
 from labdriver.record import Call, Record, Row
 from labdriver.score.books.quotes import QuotesParams, label

@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 import pytest
-from tests.driver.record_builder import (
+from tests.driver.record_builder import build, scenario_of
+from tests.driver.strategies import (
     Strategy,
-    build,
     cache,
     deadline,
     detect_load_tool,
@@ -16,7 +16,6 @@ from tests.driver.record_builder import (
     one_retry,
     only_browsers,
     refuse_all,
-    scenario_of,
     some_refused,
     stale_price,
     starter,

@@ -4,16 +4,8 @@ from dataclasses import replace
 from itertools import permutations
 
 import pytest
-from tests.driver.record_builder import (
-    Strategy,
-    build,
-    deadline,
-    invented_price,
-    refuse_all,
-    scenario_of,
-    stale_price,
-    starter,
-)
+from tests.driver.record_builder import build, scenario_of
+from tests.driver.strategies import Strategy, deadline, invented_price, refuse_all, stale_price, starter
 
 from labdriver.record import Record
 from labdriver.score.compare import compare, compare_figures, compare_groups, figures
@@ -79,7 +71,7 @@ def reloaded(made: Record, **update: object) -> Record:
 def test_different_load_is_refused() -> None:
     """Other seed, phases or length: the figures are shown, no change is claimed."""
     scaled = build(deadline(0.5), scenario=scenario_of().scaled(0.5))
-    assert compare(STARTER, scaled).reason == "not the same load: phases differs"
+    assert compare(STARTER, scaled).reason == "not the same load, it differs in: phases"
     assert "seed" in compare(STARTER, reloaded(SOLUTION, seed=1)).reason
     found = compare(STARTER, reloaded(SOLUTION, seed=1))
     assert found.verdict == "refused"

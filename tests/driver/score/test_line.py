@@ -5,7 +5,8 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.driver.record_builder import build, deadline, starter
+from tests.driver.record_builder import build
+from tests.driver.strategies import deadline, starter
 
 from labdriver.score import line
 from labdriver.score.card import judge

@@ -3,9 +3,10 @@
 from dataclasses import replace
 
 import pytest
-from tests.driver.record_builder import build, refuse_all
+from tests.driver.record_builder import build
+from tests.driver.strategies import refuse_all
 
-from labdriver.record import Row
+from labdriver.record import Outcome, Row
 from labdriver.score.evidence import Claim, Evidence, Label, percentile
 from labdriver.score.rule import linear, percent
 from labdriver.score.rules import even, honest, hung, latency, success
@@ -18,7 +19,7 @@ def claims(
 ) -> list[Claim]:
     """`count` claims due at `t_s` and answered after `ms`; None: never answered. The run ends at 23 s."""
     phase = 0 if t_s < 6 else 1 if t_s < 14 else 2
-    outcome = "hung" if ms is None else "failed" if label == "failed" else "ok"
+    outcome: Outcome = "hung" if ms is None else "failed" if label == "failed" else "ok"
     status = 0 if ms is None else 503 if label == "failed" else 200
     done_s = None if ms is None else t_s + ms / 1000
     row = Row(0, phase, 0, client, "/quotes/oak-65", t_s, t_s, done_s, outcome, status, "", None)

@@ -4,7 +4,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.driver.record_builder import build, deadline, drop_the_call, health_checks_only, refuse_all, starter
+from tests.driver.record_builder import build
+from tests.driver.strategies import deadline, drop_the_call, health_checks_only, refuse_all, starter
 
 from labdriver.record import Dependency, Record, Stack
 from labdriver.score import verdict
