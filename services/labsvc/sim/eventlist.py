@@ -9,6 +9,8 @@ Knows nothing of randomness, records or commands: `kernel.py` adds those.
 
 from collections.abc import Callable
 from heapq import heapify, heappop, heappush, heappushpop
+from itertools import repeat
+from operator import length_hint
 from typing import Any
 
 from labsvc.errors import Misuse
@@ -125,11 +127,12 @@ class EventList:
         """The hot loop; True when nothing up to `until_us` is left. Names are bound here because it pays."""
         heap, take, claim = self._heap, self._due.pop, self._due.setdefault
         pop, pushpop, gone = heappop, heappushpop, self._gone
-        n = 0
+        ticks = repeat(None, limit)  # counts without making integers
         time_us = pop(heap)
         try:
-            for n in range(limit):  # noqa: B007, read after the loop
+            for _ in ticks:
                 if time_us > until_us:
+                    self.executed -= 1
                     break
                 self.now_us = time_us
                 handle = take(time_us, gone)
@@ -143,13 +146,9 @@ class EventList:
                 else:
                     self._again(handle, again_us)
                     time_us = pop(heap)
-            else:
-                n = limit
-        except BaseException:
-            self.executed += n + 1
-            raise
-        heappush(heap, time_us)
-        self.executed += n
+            heappush(heap, time_us)
+        finally:
+            self.executed += limit - length_hint(ticks)
         return time_us > until_us
 
     def _again(self, handle: Handle, again_us: int) -> None:

@@ -61,10 +61,13 @@ class Streams:
 
 def exponential_us(source: Random, mean_us: float) -> Callable[[], int]:
     """A sampler of exponential times in whole microseconds; reads the source in blocks."""
-    random, log = source.random, math.log
+    random, log, scale = source.random, math.log, -mean_us
 
     def block() -> Iterator[int]:
-        return map(int, [-mean_us * log(1.0 - random()) for _ in range(_BLOCK)])
+        try:
+            return map(int, [scale * log(random()) for _ in range(_BLOCK)])
+        except ValueError:  # a 0 among the numbers, once in 2^53, has no logarithm
+            return block()
 
     return _endless(block)
 

@@ -18,7 +18,7 @@ class Value:
         self.normal = normal
         self._kernel = kernel
         self._modifiers = modifiers
-        self._watching = False
+        self._watchers: list[Callable[[], None]] = []
         modifiers.declare(name, "value", normal=normal)
 
     def present(self) -> float:
@@ -26,22 +26,28 @@ class Value:
         return self._modifiers.value(self.name, self.normal)
 
     def set_normal(self, normal: float) -> None:
-        """Another normal from now on."""
+        """Another normal from now on; who watches is told."""
         self.normal = normal
         self._modifiers.retarget(self.name, normal=normal)
+        for changed in self._watchers:
+            changed()
 
     def watch(self, changed: Callable[[], None], *, every_us: int = MINUTE_US) -> None:
-        """Call `changed()` when a modifier comes, turns or goes, and at intervals while one is in force."""
+        """Call `changed()` when the normal changes, when a modifier comes, turns or goes, and at intervals meanwhile."""
+        ticking = False
 
         def tick(_: None) -> int | None:
+            nonlocal ticking
             changed()
-            self._watching = bool(self._modifiers.on(self.name))
-            return self._kernel.now_us + every_us if self._watching else None
+            ticking = bool(self._modifiers.on(self.name))
+            return self._kernel.now_us + every_us if ticking else None
 
         def turned() -> None:
+            nonlocal ticking
             changed()
-            if not self._watching and self._modifiers.on(self.name):
-                self._watching = True
+            if not ticking and self._modifiers.on(self.name):
+                ticking = True
                 self._kernel.after(every_us, tick)
 
+        self._watchers.append(changed)
         self._modifiers.listen(self.name, turned)
