@@ -33,7 +33,7 @@ class Value:
             changed()
 
     def watch(self, changed: Callable[[], None], *, every_us: int = MINUTE_US) -> None:
-        """Call `changed()` when the normal changes, when a modifier comes, turns or goes, and at intervals meanwhile."""
+        """Call `changed()` when the normal changes or a modifier comes, turns or goes, and at intervals meanwhile."""
         ticking = False
 
         def tick(_: None) -> int | None:
