@@ -84,7 +84,7 @@ class Processors:
     def read(self, within_s: float) -> Values:
         busy = self._machine.per_s("own", machine_cpu_s())
         used = self._driver.per_s("own", process_cpu_s(self._driver_pid))
-        values = {} if busy is None else {"machine.cpu_ratio": round(busy / (psutil.cpu_count() or 1), 4)}
+        values = {} if busy is None else {"machine.cpu_ratio": round(min(1.0, busy / (psutil.cpu_count() or 1)), 4)}
         return values if used is None else values | {"driver.cpu_ratio": used}
 
     def silent(self) -> Values:

@@ -5,6 +5,7 @@ stack was restarted under it, somebody stopped it. What the service did, however
 """
 
 import math
+import statistics
 from collections.abc import Iterator
 from typing import Literal
 
@@ -16,13 +17,20 @@ Verdict = Literal["VALID", "INVALID"]
 
 LAG_P99_MS = 50.0  # later than this and waiting in our own process shows in what we measure
 UNSENT_RATIO = 0.02
+STRETCH_RATIO = 6.0  # median; at 5.7 the solution of step 1 still scored 100, at 10.5 it scored 5
 SIGMAS = 4.0  # below a binomial's mean: chance puts a share this low in 1 of 30,000 runs
 LEFT_EARLY_RATIO = 0.05  # of calls; above it a late fault cannot be told from a caller who did not wait for it
 
 
 def of(record: Record) -> tuple[Verdict, str]:
     """The verdict, and why it is INVALID (empty for VALID). Reads the record only."""
-    reasons = [*_cut_short(record), *_sent_badly(record), *_restarted(record), *_fault_missed(record)]
+    reasons = [
+        *_cut_short(record),
+        *_sent_badly(record),
+        *_starved(record),
+        *_restarted(record),
+        *_fault_missed(record),
+    ]
     return ("INVALID", "; ".join(reasons)) if reasons else ("VALID", "")
 
 
@@ -51,6 +59,21 @@ def _sent_badly(record: Record) -> Iterator[str]:
     if record.head.ended == "complete" and share(unsent, len(rows)) > UNSENT_RATIO:
         told = percent(unsent / len(rows))
         yield f"the load generator did not send {unsent} of {len(rows)} planned requests ({told})"
+
+
+def _starved(record: Record) -> Iterator[str]:
+    """The machine had no CPU to give, to us or to anybody: what the service did says nothing about its code."""
+    ratios = [
+        sample.values["machine.stretch_ratio"]
+        for sample in record.samples
+        if "machine.stretch_ratio" in sample.values and 0 <= sample.t_s <= record.head.load_s
+    ]
+    if ratios and statistics.median(ratios) > STRETCH_RATIO:
+        told = f"{statistics.median(ratios):.1f}"
+        yield (
+            f"this machine was too busy: a short piece of work took {told} times its CPU time, "
+            f"at most {STRETCH_RATIO:g} times is tolerated"
+        )
 
 
 def _restarted(record: Record) -> Iterator[str]:

@@ -7,7 +7,7 @@ import pytest
 from tests.driver.record_builder import build
 from tests.driver.strategies import deadline, drop_the_call, health_checks_only, refuse_all, starter
 
-from labdriver.record import Dependency, Record, Stack
+from labdriver.record import Dependency, Record, Sample, Stack
 from labdriver.score import verdict
 
 SOUND = build(deadline(0.5))
@@ -73,6 +73,20 @@ def test_unsent_requests_are_invalid_above_two_per_cent() -> None:
 
     assert verdict.of(unsent(16))[0] == "VALID"
     assert "did not send 17 of 800" in verdict.of(unsent(17))[1]
+
+
+def test_starved_machine_is_invalid_and_a_short_hiccup_is_not() -> None:
+    """A machine without CPU to give is told as such, with the figure; half of the seconds have to be bad."""
+
+    def stretched(*ratios: float) -> Record:
+        made = build(deadline(0.5))
+        samples = [Sample(float(t), {"machine.stretch_ratio": ratio}) for t, ratio in enumerate(ratios)]
+        return replace(made, samples=tuple(samples))
+
+    assert verdict.of(stretched(1.1, 1.3, 9.0, 12.0, 1.2)) == ("VALID", "")
+    found, reason = verdict.of(stretched(8.0, 9.0, 10.0, 1.0, 9.5))
+    assert found == "INVALID"
+    assert "took 9.0 times its CPU time" in reason
 
 
 def test_reasons_are_all_told() -> None:
