@@ -67,4 +67,4 @@ lint: $(VENV)/.installed-dev ## style and types
 bench: $(VENV)/.installed-dev ## measure what the issue table promises
 	@$(BIN)/python -m bench
 lock: ## pin every dependency again, with hashes (needs uv)
-	@uv pip compile pyproject.toml --group install $(LOCK) -o requirements.txt && uv pip compile pyproject.toml --group install --group dev $(LOCK) -c requirements.txt -o requirements-dev.txt
+	@uv pip compile pyproject.toml --group install $(LOCK) -o requirements.txt && uv pip compile pyproject.toml --group install --group dev $(LOCK) -c requirements.txt -o requirements-dev.txt && uv pip compile --group services $(LOCK) -c requirements.txt -o services/requirements.txt
