@@ -1,5 +1,6 @@
 # Verbs only: each target is one line that calls the command of the same name. `make` alone prints them.
 LAB ?=
+BUNDLE ?=
 RUNTIME ?= auto
 PYTHON ?= python3
 VENV := .venv
@@ -31,7 +32,7 @@ quickstart: $(VENV)/.installed ## set up, start the stack, run the first lab, op
 preflight: $(VENV)/.installed ## check this machine, without network
 	@$(RUN) preflight
 prefetch: $(VENV)/.installed ## fetch everything the stack needs, for working offline
-	@$(RUN) prefetch
+	@$(RUN) prefetch $(BUNDLE)
 up: $(VENV)/.installed ## start the stack, or repair it
 	@$(RUN) up
 smoke: $(VENV)/.installed ## probe every port, one line each

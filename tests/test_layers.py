@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LABDRIVER = (
     ("cli",),
     ("commands",),
-    ("verify", "selftest", "preflight", "rescue", "coach", "new_lab"),
+    ("verify", "selftest", "preflight", "prefetch", "rescue", "coach", "new_lab"),
     ("app", "progress", "rehearse"),
     ("run", "report"),
     ("score",),

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from labdriver.browser import is_desktop
@@ -31,12 +31,19 @@ class Settings:
     kube_context: str = ""  # the cluster of RUNTIME=kube, by its name in the kubeconfig; never a default
     kube_host: str = ""  # where its NodePorts answer, "": found out
     registry: str = ""  # where RUNTIME=kube pushes the image for its nodes, "": they have it already
-    outside: Mapping[str, str] = MappingProxyType({})  # variables of other programs, see OUTSIDE
+    outside: Mapping[str, str] = field(default_factory=dict)  # variables of other programs, see OUTSIDE
 
 
 def read(environ: Mapping[str, str]) -> Settings:
     """Settings from `environ`. Raises Misuse naming the variable, its value and what was expected."""
-    known = {*PORT_VARIABLES.values(), "LAB_READY_TIMEOUT_S", "LAB_NO_OPEN", "LAB_BY", "LAB_RUNTIME", *CLUSTER_VARIABLES}
+    known = {
+        *PORT_VARIABLES.values(),
+        "LAB_READY_TIMEOUT_S",
+        "LAB_NO_OPEN",
+        "LAB_BY",
+        "LAB_RUNTIME",
+        *CLUSTER_VARIABLES,
+    }
     for name in sorted(environ):
         if name.startswith("LAB_") and name not in known:
             raise Misuse(

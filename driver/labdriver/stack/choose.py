@@ -1,13 +1,23 @@
-"""Which runtime a command uses, and why. The only place that knows all runtimes."""
+"""Which runtime a command uses, and why. The only place that knows all runtimes.
+
+auto: the stack that is up, else k3d where it would work at once (Docker and k3d answer, the bundle is complete), else
+local.
+"""
 
 from pathlib import Path
 
-from labdriver.errors import EnvironmentFault, Misuse
+from labdriver.errors import Misuse
 from labdriver.settings import Settings
+from labdriver.stack.command import run
+from labdriver.stack.kube import bundle, cluster
+from labdriver.stack.kube.k3d import K3dCluster
+from labdriver.stack.kube.named import NamedCluster
+from labdriver.stack.kube.runtime import KubeRuntime
 from labdriver.stack.local.runtime import LocalRuntime
 from labdriver.stack.runtime import Runtime
 
 KNOWN = ("auto", "local", "k3d", "kube")
+PROBE_S = 2.0
 
 
 def choose(name: str, root: Path, settings: Settings) -> tuple[Runtime, str]:
@@ -16,9 +26,48 @@ def choose(name: str, root: Path, settings: Settings) -> tuple[Runtime, str]:
         raise Misuse(
             f"unknown runtime {name!r}, expected one of: {', '.join(KNOWN)}", next_step="make up RUNTIME=local"
         )
-    if name in ("k3d", "kube"):
-        raise EnvironmentFault(f"the runtime {name} is not in this version", next_step="make up RUNTIME=local")
-    local = LocalRuntime(root, ports=settings.ports, ready_timeout_s=settings.ready_timeout_s)
-    if name == "local":
-        return local, "asked for"
-    return local, "it is up" if local.status().up else "needs neither Docker nor Kubernetes"
+    if name != "auto":
+        return _made(name, root, settings), "asked for"
+    local = _made("local", root, settings)
+    if local.status().up:
+        return local, "it is up"
+    for other in ("k3d", "kube"):
+        if cluster.recall(root / ".lab" / other):
+            return _made(other, root, settings), "it is up"
+    why_not = _why_not_k3d(root, settings)
+    return (local, why_not) if why_not else (_made("k3d", root, settings), "Docker and k3d work here")
+
+
+def held_ports(root: Path, settings: Settings) -> frozenset[int]:
+    """Ports that a stack of this checkout holds now, so that nobody takes them for a stranger's."""
+    held: set[int] = set()
+    local = _made("local", root, settings)
+    if local.status().up:
+        held |= {_port(local.url(role)) for role in settings.ports}
+    known = cluster.recall(root / ".lab" / "k3d")
+    if known:
+        held |= {_port(url) for url in known.urls.values()}
+    return frozenset(held)
+
+
+def _made(name: str, root: Path, settings: Settings) -> Runtime:
+    if name == "k3d":
+        return KubeRuntime(root, settings, K3dCluster(root, settings))
+    if name == "kube":
+        return KubeRuntime(root, settings, NamedCluster(root, settings))
+    return LocalRuntime(root, ports=settings.ports, ready_timeout_s=settings.ready_timeout_s)
+
+
+def _why_not_k3d(root: Path, settings: Settings) -> str:
+    """Why k3d would not work at once; "" when it would. Cheap things are asked first."""
+    if bundle.missing(bundle.folder(root, settings), bundle.wanted(root)):
+        return "needs neither Docker nor Kubernetes"
+    for args in (("k3d", "version"), ("docker", "version", "--format", "{{.Server.Version}}")):
+        ran = run(*args, timeout_s=PROBE_S)
+        if not ran.ok:
+            return f"k3d would be next, but: {ran.last_words}"
+    return ""
+
+
+def _port(url: str) -> int:
+    return int(url.rpartition(":")[2])
