@@ -77,7 +77,7 @@ class Source:
         """Every factor of the rate now, what each modifier adds or takes per hour by its id, and `per_hour`."""
         now_us = self.kernel.now_us
         parts, value = self.rate.parts(now_us), self.rate.at(now_us)
-        for modifier in self.active:
+        for modifier in self._modifiers.on(self.name):
             before, value = value, max(0.0, modifier.apply(value, now_us))
             parts[modifier.id] = value - before
         return {**parts, "per_hour": value}

@@ -27,6 +27,9 @@ def faults(raw: dict[str, Any], modifiers: Modifiers, *, event_types: tuple[str,
         yield ("id",), f"id is {raw['id']!r}, expected the file's name, {stem!r}"
     for what, items in (("effect", [*own, *cascaded]), ("cascade", cascades), ("event", events)):
         yield from _repeated(what, items)
+    for loc, form in ((), raw), *own, *cascaded:
+        if isinstance(onset := form.get("onset"), dict) and onset.get("spike_ratio"):
+            yield (*loc, "onset", "spike_ratio"), "a backlog comes at the end: spike_ratio belongs to settling"
     for loc, effect in (*own, *cascaded):
         yield from _effect(loc, effect, modifiers, settling=effect.get("settling", raw.get("settling")))
     yield from _cascades(cascades, own=_ids(own), ids=_ids([*own, *cascaded]))

@@ -57,8 +57,8 @@ class Simulation:
         return snapshots.take(self.kernel)
 
 
-def restore(world: World, snapshot: Snapshot) -> Simulation:
+def restore(world: World, snapshot: Snapshot, *, event_types: tuple[str, ...] = EVENT_TYPES) -> Simulation:
     """The run of a snapshot, replayed to the same instant. Raises Misuse when it does not arrive there exactly."""
-    simulation = Simulation(world, seed=snapshot.seed, start_us=snapshot.start_us)
+    simulation = Simulation(world, seed=snapshot.seed, start_us=snapshot.start_us, event_types=event_types)
     snapshots.replay(simulation.kernel, snapshot)
     return simulation

@@ -167,6 +167,10 @@ def test_all_faults_are_told_at_once_with_file_and_line(shop: Shop, tmp_path: Pa
             "effects:\n- {id: a, target: order.placed.declined, shift: 1}\n",
             "bad.yaml:6: 'order.placed.declined' is odds, which have no backlog",
         ),
+        (
+            "schema_version: 1\nid: bad\ntitle: x\nonset: {duration_s: 9, spike_ratio: 1}\n",
+            "bad.yaml:4: a backlog comes at the end: spike_ratio belongs to settling",
+        ),
     ],
 )
 def test_files_that_are_no_scenarios_say_why(shop: Shop, tmp_path: Path, text: str, words: str) -> None:
