@@ -34,7 +34,7 @@ class Kit:
         self.edit = folder / "labs" / "timeouts" / "edit.py"
         self.put("starter.py")
         clean = {key: value for key, value in os.environ.items() if not key.startswith("LAB_")}
-        self.env = clean | _ports() | {"LAB_NO_OPEN": "1"}
+        self.env = clean | _ports() | {"LAB_RUNTIME": "local", "LAB_NO_OPEN": "1"}
 
     def put(self, name: str) -> None:
         """Save one of the solutions as the participant's edit."""

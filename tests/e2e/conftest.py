@@ -87,7 +87,9 @@ def copy_of_kit(folder: Path) -> Kit:
     for starter in folder.glob("solutions/*/starter.*"):
         shutil.copyfile(starter, folder / "labs" / starter.parent.name / f"edit{starter.suffix}")
     clean = {key: value for key, value in os.environ.items() if not key.startswith("LAB_")}
-    return Kit(folder, {**clean, **free_ports(), "LAB_NO_OPEN": "1", "LAB_READY_TIMEOUT_S": "30"})
+    return Kit(
+        folder, {**clean, **free_ports(), "LAB_RUNTIME": "local", "LAB_NO_OPEN": "1", "LAB_READY_TIMEOUT_S": "30"}
+    )
 
 
 @pytest.fixture(scope="session")

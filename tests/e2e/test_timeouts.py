@@ -78,7 +78,11 @@ def test_edit_with_a_syntax_error_is_refused_with_its_line(kit: Kit) -> None:
 
 def test_endless_loop_in_the_edit_ends_and_is_told(kit: Kit) -> None:
     """An edit that blocks the whole process: the run ends, scores nothing, and the stack comes back."""
-    kit.edit(kit.starter.read_text().replace('    answer = await pricing', '    while True: pass\n    answer = await pricing', 1))
+    kit.edit(
+        kit.starter.read_text().replace(
+            "    answer = await pricing", "    while True: pass\n    answer = await pricing", 1
+        )
+    )
     answer = kit.run()
     assert answer["score"] <= 10
     kit.edit(kit.solution)
