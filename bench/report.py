@@ -21,7 +21,8 @@ from labdriver.record import Record
 from labdriver.report import history, index, page, publish
 from labdriver.report.board import Board
 from labdriver.score.card import judge
-from labdriver.score.compare import compare_figures, figures
+from labdriver.score.compare import compare_figures
+from labdriver.score.figures import figures
 
 RUNS = 40  # identical runs of each kind: 1,560 ordered pairs
 INDEX_RUNS = 500

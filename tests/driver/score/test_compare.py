@@ -7,8 +7,9 @@ import pytest
 from tests.driver.record_builder import build, scenario_of
 from tests.driver.strategies import Strategy, deadline, invented_price, refuse_all, stale_price, starter
 
-from labdriver.record import Record
-from labdriver.score.compare import compare, compare_figures, compare_groups, figures
+from labdriver.record import Generator, Record
+from labdriver.score.compare import compare, compare_figures, compare_groups
+from labdriver.score.figures import figures
 
 STARTER, SOLUTION = build(starter, seed=1), build(deadline(0.5), seed=2, run=1)
 
@@ -46,6 +47,19 @@ def test_identical_runs_are_never_improved(strategy: Strategy, options: dict[str
     """132 ordered pairs of runs that differ by chance alone; bench/report.py has more."""
     taken = [figures(build(strategy, seed=seed, **options)) for seed in range(12)]  # type: ignore[arg-type]
     assert {compare_figures([a], [b]).verdict for a, b in permutations(taken, 2)} == {"same"}
+
+
+def test_busy_machine_needs_a_larger_change_of_times() -> None:
+    """p95 202 → 503 ms is a change where the load went out in time, and noise where it went out 45 ms late."""
+    quick, slow = (build(deadline(limit), seed=1) for limit in (0.2, 0.5))
+    late = replace(slow, head=slow.head.model_copy(update={"generator": with_lag(slow, lag_p99_ms=45.0)}))
+    assert {row.name: row.label for row in compare(quick, slow).rows}["p95 latency"] == "likely"
+    assert compare(quick, late).verdict == "same"
+
+
+def with_lag(made: Record, **update: float) -> Generator:
+    assert made.head.generator is not None
+    return made.head.generator.model_copy(update=update)
 
 
 def test_three_runs_on_each_side_prove() -> None:

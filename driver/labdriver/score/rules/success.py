@@ -30,9 +30,11 @@ def evaluate(evidence: Evidence, params: SuccessParams) -> Judged:
         elif latency_ms > params.within_ms:
             lost.append(Lost.of(claim.row, f"right, but after {latency_ms:,.0f} ms"))
     got = len(claims) - len(lost)
+    false = sum(claim.label == "dishonest" for claim in claims)
     reason = (
         f"{got} of {len(claims)} requests got a right answer within {params.within_ms:,.0f} ms "
-        f"({percent(share(got, len(claims)))}; full points from {percent(params.full_ratio)}, "
+        f"({percent(share(got, len(claims)))}{f', {false} got a false one' if false else ''}; "
+        f"full points from {percent(params.full_ratio)}, "
         f"none at {percent(params.zero_ratio)})"
     )
     value = linear(share(got, len(claims)), zero=params.zero_ratio, full=params.full_ratio)
