@@ -169,9 +169,9 @@ class Scenario(Model):
         return sum(phase.duration_s for phase in self.phases)
 
     def scaled(self, ratio: float) -> "Scenario":
-        """The same scenario with every phase `ratio` times as long. Rates and latencies stay."""
+        """The same scenario with every phase `ratio` times as long, the warm-up at most. Rates and latencies stay."""
         phases = tuple(p.model_copy(update={"duration_s": p.duration_s * ratio}) for p in self.phases)
-        return self.model_copy(update={"phases": phases})
+        return self.model_copy(update={"phases": phases, "warm_up_s": self.warm_up_s * min(1.0, ratio)})
 
 
 @dataclass(frozen=True)

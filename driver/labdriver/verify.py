@@ -40,8 +40,11 @@ class Proof:
     took_s: float
 
 
-def verify(lab: Lab, root: Path, runtime: Runtime, *, scale_ratio: float) -> Iterator[Proof]:
-    """Run every variant of `lab` on `runtime`, whose labs live below `root`; yield each proof as it is known."""
+def verify(lab: Lab, root: Path, runtime: Runtime, *, scale_ratio: float | None) -> Iterator[Proof]:
+    """Run every variant of `lab` on `runtime`, whose labs live below `root`; yield each proof as it is known.
+
+    Without `scale_ratio`, phases are as long as the lab's proofs say.
+    """
     promised, variants = proofs.load(root / "solutions", lab)
     edit_file = root / "labs" / lab.id / lab.scenario.edit
     solution_score = 100
@@ -52,7 +55,7 @@ def verify(lab: Lab, root: Path, runtime: Runtime, *, scale_ratio: float) -> Ite
         made = run(
             replace(lab, folder=edit_file.parent),
             runtime,
-            Options(by=variant.name, scale_ratio=scale_ratio),
+            Options(by=variant.name, scale_ratio=scale_ratio or promised.scale_ratio),
             say=lambda _: None,
             on_progress=lambda _: None,
         )

@@ -12,10 +12,10 @@ from labdriver.verify import Proof, own_stack, verify
 
 @click.command("verify", epilog="Example: labdriver verify timeouts")
 @click.argument("lab", nargs=-1)
-@click.option("--scale", type=click.FloatRange(0.1, 4), default=0.6, show_default=True, help="Length of the phases.")
+@click.option("--scale", type=click.FloatRange(0.1, 4), help="Length of the phases; default: as the lab's proofs say.")
 @_options.as_json
 @click.pass_obj
-def COMMAND(app: App, lab: tuple[str, ...], scale: float, as_json: bool) -> None:
+def COMMAND(app: App, lab: tuple[str, ...], scale: float | None, as_json: bool) -> None:
     """Prove LAB (default: all labs): the starter loses, right fixes win, every wrong fix loses by a named rule.
 
     Uses a copy of the labs and a stack of its own; your edit and your stack are not touched.
