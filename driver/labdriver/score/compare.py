@@ -19,7 +19,7 @@ Label = Literal["proved", "likely", "within noise", "not compared"]
 Verdict = Literal["improved", "worse", "same", "refused"]
 
 PROOF_RUNS = 3  # on each side: all of 3 beat all of 3 by chance in 1 of 20; the floors do the rest
-LAG_FACTOR = 20.0  # measured on a machine three times overloaded: a lag p99 of 50 ms went with a p99 that was 545 ms higher
+LAG_FACTOR = 20.0  # seen on a machine three times overloaded: at a lag p99 of 50 ms, p99 was 545 ms higher
 
 
 @dataclass(frozen=True)
