@@ -15,7 +15,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from labdriver.lab import Phase
+from labdriver.lab import Phase, Scenario
 from labdriver.record import Record
 from labdriver.report import embed, facts, panels
 from labdriver.report.cause import cause
@@ -90,13 +90,24 @@ def render(
 
 
 def draw(view: View, earlier: View | None) -> list[Drawn]:
-    """All panels of the scenario. Also used to check a scenario's panels before a run."""
-    drawn = []
-    for number, use in enumerate(view.record.head.scenario.panels):
+    """All panels of the record's scenario, in its order."""
+    return [
+        Drawn(f"chart-{number}", panel.question, panel.draw(view, earlier, options))
+        for number, (panel, options) in enumerate(_panels(view.record.head.scenario))
+    ]
+
+
+def check(scenario: Scenario) -> None:
+    """Raise Misuse when the scenario names panels that are not there, or parameters they do not take."""
+    _panels(scenario)
+
+
+def _panels(scenario: Scenario) -> list[tuple[Panel[Any], Any]]:
+    found = []
+    for use in scenario.panels:
         panel: Panel[Any] = scan.find(panels, use.panel, constant="PANEL")
-        options = params(panel.params, use.params, of=f"panel {use.panel}")
-        drawn.append(Drawn(f"chart-{number}", panel.question, panel.draw(view, earlier, options)))
-    return drawn
+        found.append((panel, params(panel.params, use.params, of=f"panel {use.panel}")))
+    return found
 
 
 @cache
