@@ -41,7 +41,7 @@ class Wrong(Model):
 class Proofs(Model):
     """A whole `proofs.yaml`."""
 
-    scale_ratio: float = Field(default=0.6, gt=0, le=1)  # phases this many times as long: the shortest that still proves
+    scale_ratio: float = Field(default=0.6, gt=0, le=1)  # of the phases: the shortest that still proves
     starter: Starter
     solution: Solution
     right: dict[str, str] = Field(min_length=2)  # name → what it does differently
