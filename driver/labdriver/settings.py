@@ -41,6 +41,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         "LAB_READY_TIMEOUT_S",
         "LAB_NO_OPEN",
         "LAB_BY",
+        "LAB_SCALE",
         "LAB_RUNTIME",
         *CLUSTER_VARIABLES,
     }

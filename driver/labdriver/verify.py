@@ -73,7 +73,7 @@ def verify(lab: Lab, root: Path, runtime: Runtime, *, scale_ratio: float | None)
             does=variant.does,
             score=card.score,
             verdict=card.verdict,
-            deciding=_deciding(card),
+            deciding=_deciding(variant, card),
             held=not why,
             why=why,
             took_s=round(time.monotonic() - started_s, 1),
@@ -122,10 +122,14 @@ def _objection_to_wrong(variant: Variant, card: Card, solution_score: int) -> st
     return ""
 
 
-def _deciding(card: Card) -> str:
+def _deciding(variant: Variant, card: Card) -> str:
+    """The rule that took the most points, of those that the proofs name where they name any."""
     if card.verdict != "VALID":
         return f"INVALID: {card.verdict_reason}"
-    return f"{card.deciding.id}: {card.deciding.reason}" if card.deciding else "-"
+    losing = [rule for rule in card.rules if rule.points < rule.max]
+    named = [rule for rule in losing if rule.id in variant.rules] or losing
+    worst = max(named, key=lambda rule: rule.max - rule.points, default=None)
+    return f"{worst.id}: {worst.reason}" if worst else "-"
 
 
 def _inside_markers(lab: Lab, variant: Variant, starter: Path) -> None:

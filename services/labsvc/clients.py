@@ -3,11 +3,66 @@
 No timeout on purpose: a missing one must really exhaust the pool. Knows the dependency's address only.
 """
 
+import asyncio
+from collections.abc import AsyncIterator
+
 import httpx
 
 from labsvc.metrics import Metrics
 
 KEEPALIVE_S = 30.0  # shorter than the server's 75 s, so that no call meets a connection that is being closed
+
+
+class Slots(httpx.AsyncBaseTransport):
+    """A pool of `size` connections that gives every slot back.
+
+    httpcore 1.0.9 keeps a slot for ever when a call is cancelled between being given a connection and using it, as
+    happens when two deadlines fire in one stalled turn of the loop. One bad second would then starve all later calls
+    of a right fix. So its own limit is off and the slots are counted here; httpx's `pool` timeout is honoured.
+    """
+
+    def __init__(self, pool: httpx.AsyncBaseTransport, size: int) -> None:
+        self._pool = pool
+        self._free = asyncio.Semaphore(size)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        limit_s = request.extensions.get("timeout", {}).get("pool")
+        try:
+            async with asyncio.timeout(limit_s):
+                await self._free.acquire()
+        except TimeoutError:
+            raise httpx.PoolTimeout(f"no free connection within {limit_s:g} s", request=request) from None
+        try:
+            response = await self._pool.handle_async_request(request)
+        except BaseException:
+            self._free.release()
+            raise
+        assert isinstance(response.stream, httpx.AsyncByteStream)
+        response.stream = _Released(response.stream, self._free)
+        return response
+
+    async def aclose(self) -> None:
+        await self._pool.aclose()
+
+
+class _Released(httpx.AsyncByteStream):
+    """A body whose slot is free once it is closed."""
+
+    def __init__(self, body: httpx.AsyncByteStream, free: asyncio.Semaphore) -> None:
+        self._body = body
+        self._free: asyncio.Semaphore | None = free
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for part in self._body:
+            yield part
+
+    async def aclose(self) -> None:
+        free, self._free = self._free, None
+        try:
+            await self._body.aclose()
+        finally:
+            if free is not None:
+                free.release()
 
 
 class CountedTransport(httpx.AsyncBaseTransport):
@@ -26,8 +81,8 @@ class Clients:
     """One client an operation, all on one pool of `size` connections."""
 
     def __init__(self, base_url: str, *, size: int, metrics: Metrics) -> None:
-        limits = httpx.Limits(max_connections=size, max_keepalive_connections=size, keepalive_expiry=KEEPALIVE_S)
-        self._pool = httpx.AsyncHTTPTransport(limits=limits, trust_env=False)
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=size, keepalive_expiry=KEEPALIVE_S)
+        self._pool = Slots(httpx.AsyncHTTPTransport(limits=limits, trust_env=False), size)
         self._base_url = base_url
         self._metrics = metrics
         self._clients: dict[str, httpx.AsyncClient] = {}

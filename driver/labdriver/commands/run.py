@@ -13,10 +13,11 @@ from labdriver.console import Console
 from labdriver.errors import TargetMissed
 from labdriver.progress import meter
 from labdriver.record import Record
-from labdriver.report import publish
+from labdriver.report import page, publish
 from labdriver.run import Options, run
 from labdriver.score import line
 from labdriver.score.card import Card, judge
+from labdriver.score.card import check as check_rules
 
 GOOD_SCORE = 90  # what a right fix reaches; below it the next step is the edit file
 
@@ -24,7 +25,7 @@ GOOD_SCORE = 90  # what a right fix reaches; below it the next step is the edit 
 @click.command("run", epilog="Example: labdriver run timeouts --by alice")
 @click.argument("lab")
 @_options.by
-@click.option("--scale", type=click.FloatRange(0.1, 4), default=1.0, show_default=True, help="Length of the phases.")
+@_options.scale
 @click.option("--no-deploy", is_flag=True, help="Measure what is in service, even if the edit on disk is newer.")
 @click.option("--fail-under", type=click.IntRange(0, 100), metavar="N", help="Exit 1 when the score is below N.")
 @_options.no_open
@@ -51,6 +52,8 @@ def COMMAND(
 def measure(app: App, lab_id: str, options: Options, *, console: Console, may_open: bool) -> Card:
     """Run a lab from a ready stack to a published report and its score line."""
     lab = app.lab(lab_id)
+    check_rules(lab.scenario)
+    page.check(lab.scenario)
     runtime, why = app.runtime()
     console.say(f"{lab.id}: {lab.scenario.question}", style="bold")
     console.say(f"runtime {runtime.name} ({why}), by {options.by}", style="dim")
@@ -59,13 +62,13 @@ def measure(app: App, lab_id: str, options: Options, *, console: Console, may_op
         with meter(console, total_s=scenario.warm_up_s + scenario.load_s, start_s=-scenario.warm_up_s) as show:
             made = run(lab, runtime, options, say=console.say, on_progress=show)
         card = judge(made)
-        page = keep(app, made, card, console=console)
-    _tell(console, card, page)
+        written = keep(app, made, card, console=console)
+    _tell(console, card, written)
     console.say(_advice(lab.edit_file.relative_to(app.root), lab_id, card), style="bold")
-    console.answer(_answer(made, card, page))
+    console.answer(_answer(made, card, written))
     console.line(line.format(made.head, card))
-    if app.settings.may_open and may_open and not console.as_json and page is not None:
-        open_page(page)
+    if app.settings.may_open and may_open and not console.as_json and written is not None:
+        open_page(written)
     return card
 
 
@@ -80,13 +83,13 @@ def keep(app: App, made: Record, card: Card, *, console: Console) -> Path | None
         return None
 
 
-def _tell(console: Console, card: Card, page: Path | None) -> None:
+def _tell(console: Console, card: Card, written: Path | None) -> None:
     for rule in card.rules:
         console.say(f"  {rule.points:5.1f} of {rule.max:3.0f}  {rule.title}: {rule.reason}")
     if card.verdict != "VALID":
         console.say(f"INVALID: {card.verdict_reason}", style="red")
-    if page is not None:
-        console.say(f"report: {page}")
+    if written is not None:
+        console.say(f"report: {written}")
 
 
 def _advice(edit: Path, lab_id: str, card: Card) -> str:
@@ -97,9 +100,9 @@ def _advice(edit: Path, lab_id: str, card: Card) -> str:
     return "next: paste the last line into the chat"
 
 
-def _answer(made: Record, card: Card, page: Path | None) -> dict[str, Any]:
+def _answer(made: Record, card: Card, written: Path | None) -> dict[str, Any]:
     """The object of `labdriver run --json`, as the design fixes it."""
-    earlier = publish.previous(made, page.parents[2]) if page is not None else None
+    earlier = publish.previous(made, written.parents[2]) if written is not None else None
     return {
         "lab": made.head.lab,
         "run": made.head.run,
@@ -107,5 +110,5 @@ def _answer(made: Record, card: Card, page: Path | None) -> dict[str, Any]:
         "runtime": made.head.runtime,
         **card.to_json(),
         "baseline": earlier,
-        "report": str(page) if page is not None else None,
+        "report": str(written) if written is not None else None,
     }

@@ -17,7 +17,7 @@ Verdict = Literal["VALID", "INVALID"]
 
 LAG_P99_MS = 50.0  # later than this and waiting in our own process shows in what we measure
 UNSENT_RATIO = 0.02
-STRETCH_RATIO = 6.0  # median; at 5.7 the solution of step 1 still scored 100, at 10.5 it scored 5
+STRETCH_RATIO = 5.0  # median; what needs a fifth of a core begins to starve here, and scores begin to move
 SIGMAS = 4.0  # below a binomial's mean: chance puts a share this low in 1 of 30,000 runs
 LEFT_EARLY_RATIO = 0.05  # of calls; above it a late fault cannot be told from a caller who did not wait for it
 
