@@ -15,9 +15,10 @@ from labsvc.sim.arrivals import Source
 from labsvc.sim.instant import HOUR_US
 from labsvc.sim.kernel import Kernel
 from labsvc.sim.modifiers import Modifiers
-from labsvc.sim.queueing import Station, Visit
+from labsvc.sim.queueing import Station
 from labsvc.sim.rate import Rate
 from labsvc.sim.streams import exponential_us
+from labsvc.sim.visit import Visit
 
 SERVERS = 100
 LOAD_ERL = 90

@@ -22,8 +22,9 @@ from labsvc.sim.entity import Entity, child
 from labsvc.sim.kernel import Kernel
 from labsvc.sim.modifiers import Modifiers
 from labsvc.sim.odds import Odds
-from labsvc.sim.queueing import Station, Visit, visit
+from labsvc.sim.queueing import Station
 from labsvc.sim.value import Value
+from labsvc.sim.visit import Visit, visit
 
 NOTHING = "nothing"  # in one_of: the share of entities that end here
 

@@ -136,8 +136,7 @@ class EventList:
                     break
                 self.now_us = time_us
                 handle = take(time_us, gone)
-                callback, argument, _, _ = handle
-                again_us = callback(argument)
+                again_us = handle[0](handle[1])
                 if again_us is None:
                     time_us = pop(heap)
                 elif again_us >= time_us and claim(again_us, handle) is handle:

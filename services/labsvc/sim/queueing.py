@@ -11,111 +11,13 @@ its own random numbers. Knows nothing of skills or departments: one station is o
 
 from collections import deque
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from labsvc.errors import Misuse
-from labsvc.sim.entity import Entity
-from labsvc.sim.eventlist import Handle
 from labsvc.sim.kernel import Kernel
+from labsvc.sim.visit import Outcome, Server, Visit
 
-Outcome = Literal["", "served", "reneged", "refused", "withdrawn"]  # "": still there
 _PURGE_FROM = 64  # a line is cleared of visits that stepped out when it is this much too long
-
-ServerState = Literal["idle", "busy", "wrap", "away", "off"]
-
-
-class VisitRow(NamedTuple):
-    """The one record of a visit; times are instants in microseconds, None for what never came."""
-
-    id: str
-    station: str
-    queue: str
-    priority: int
-    arrived_us: int
-    started_us: int | None
-    left_us: int | None
-    server: str | None
-    outcome: str
-    service_us: int
-    wrap_us: int
-    cause: str
-    parent: str | None
-
-
-class Visit(Entity):
-    """One entity at one station, from `admit` to its end. `Station.admit` says what the parts mean."""
-
-    # Slots, all set by `admit`: a default that is read from the class costs more than ten assignments.
-    __slots__ = (
-        "arrived_us",
-        "left_us",
-        "outcome",
-        "patience_us",
-        "priority",
-        "queue",
-        "server",
-        "service_us",
-        "started_us",
-        "then",
-        "timer",
-        "wrap_us",
-    )
-    arrived_us: int
-    service_us: int
-    wrap_us: int
-    patience_us: int | None
-    priority: int
-    queue: str
-    then: "Callable[[Visit], None] | None"
-    started_us: int | None
-    left_us: int | None
-    server: "Server | None"
-    outcome: Outcome
-    timer: Handle | None
-
-    @property
-    def waited_us(self) -> int:
-        """From arrival to start of service, or to the end of a visit that never got one."""
-        end_us = self.started_us if self.started_us is not None else self.left_us
-        return 0 if end_us is None else end_us - self.arrived_us
-
-    def row(self, station: str) -> VisitRow:
-        return VisitRow(
-            self.id,
-            station,
-            self.queue,
-            self.priority,
-            self.arrived_us,
-            self.started_us,
-            self.left_us,
-            None if self.server is None else self.server.name,
-            self.outcome,
-            self.service_us,
-            self.wrap_us,
-            self.cause,
-            self.parent,
-        )
-
-
-def visit(entity: Entity) -> Visit:
-    """A visit of an entity that already exists."""
-    made = Visit()
-    made.origin, made.n = entity.origin, entity.n
-    return made
-
-
-class Server:
-    """One server; `since_us` is when it came into its present state."""
-
-    __slots__ = ("busy_us", "leaving", "name", "since_us", "state", "visit")
-
-    def __init__(self, name: str, since_us: int) -> None:
-        self.name = name
-        self.state: ServerState = "idle"
-        self.since_us = since_us
-        self.busy_us = 0  # service and wrap-up so far, without what is under way
-        self.visit: Visit | None = None
-        self.leaving: Literal["", "away", "off"] = ""  # what it turns to when it is free
 
 
 class Station:
@@ -171,8 +73,6 @@ class Station:
             visit.server = server = self._idle.popleft()
             visit.started_us = now_us
             server.visit = visit
-            server.state = "busy"
-            server.since_us = now_us
             kernel.at(now_us + service_us, self._served, visit)
             return
         visit.server = visit.started_us = None
@@ -197,11 +97,11 @@ class Station:
         """
         if count < 0:
             raise Misuse(f"station {self.name!r} cannot have {count} servers, expected 0 or more")
-        on_duty = [s for s in self.servers.values() if s.state != "off" and s.leaving != "off"]
+        on_duty = [s for s in self.servers.values() if s.duty != "off" and s.leaving != "off"]
         for server in on_duty[count:]:
             self._send(server, "off")
         back = [s for s in self.servers.values() if s.leaving == "off"]
-        back += [s for s in self.servers.values() if s.state == "off"]
+        back += [s for s in self.servers.values() if s.duty == "off"]
         for k in range(count - len(on_duty)):
             if k < len(back):
                 self.back(back[k].name)
@@ -218,12 +118,13 @@ class Station:
         """End a break or a time off duty, or call a leaving server back."""
         found = self.servers[server]
         found.leaving = ""
-        if found.state in ("away", "off"):
+        if found.duty != "on":
+            found.duty = "on"
             self._free(found)
 
     def on_duty(self) -> int:
         """Servers that are idle, busy or wrapping up and will go on."""
-        return sum(s.state not in ("off", "away") and not s.leaving for s in self.servers.values())
+        return sum(s.duty == "on" and not s.leaving for s in self.servers.values())
 
     def line(self) -> list[Visit]:
         """The waiting visits in the order in which they will be served."""
@@ -265,21 +166,18 @@ class Station:
             self._lines[visit.priority] = deque(v for v in line if not v.outcome)
 
     def _served(self, visit: Visit) -> None:
-        now_us, server = self._kernel.now_us, visit.server
-        assert server is not None
-        server.busy_us += now_us - server.since_us
-        server.since_us = now_us
-        server.visit = None
+        visit.left_us = now_us = self._kernel.now_us
+        server: Server = visit.server  # type: ignore[assignment]  # it has been served
+        server.busy_us += visit.service_us
         if visit.wrap_us:
-            server.state = "wrap"
             self._kernel.after(visit.wrap_us, self._wrapped, server)
         elif self.waiting or server.leaving:
             self._free(server)
         else:
-            server.state = "idle"
+            server.visit = None
+            server.turned_us = now_us
             self._idle.append(server)
         visit.outcome = "served"
-        visit.left_us = now_us
         self.served += 1
         for observer in self._observers:
             observer(visit)
@@ -287,23 +185,23 @@ class Station:
             visit.then(visit)
 
     def _wrapped(self, server: Server) -> None:
-        server.busy_us += self._kernel.now_us - server.since_us
+        if server.visit is not None:
+            server.busy_us += server.visit.wrap_us
         self._free(server)
 
     def _free(self, server: Server) -> None:
         """Give a server the oldest visit of the most urgent line, or let it stand idle, or go."""
-        server.since_us = now_us = self._kernel.now_us
+        server.turned_us = now_us = self._kernel.now_us
+        server.visit = None
         if server.leaving:
-            server.state, server.leaving = server.leaving, ""
+            server.duty, server.leaving = server.leaving, ""
         elif self.waiting:
             visit = self._next()
             visit.server = server
             visit.started_us = now_us
             server.visit = visit
-            server.state = "busy"
             self._kernel.at(now_us + visit.service_us, self._served, visit)
         else:
-            server.state = "idle"
             self._idle.append(server)
 
     def _next(self) -> Visit:
@@ -320,13 +218,13 @@ class Station:
         raise AssertionError(f"{self.name} counts {self.waiting} waiting, found none")
 
     def _send(self, server: Server, where: Literal["away", "off"]) -> None:
-        if server.state == "idle":
-            self._idle.remove(server)
-            server.state, server.since_us = where, self._kernel.now_us
-        elif server.state == "away":
-            server.state = where
-        elif server.state != "off":
+        if server.visit is not None:
             server.leaving = where
+        elif server.duty == "on":
+            self._idle.remove(server)
+            server.duty, server.turned_us = where, self._kernel.now_us
+        elif server.duty == "away":
+            server.duty = where
 
     def _end(self, visit: Visit, outcome: Outcome) -> None:
         visit.outcome = outcome

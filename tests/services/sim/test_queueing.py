@@ -18,9 +18,10 @@ from labsvc.sim.erlang import cobham, erlang_a, erlang_c
 from labsvc.sim.instant import HOUR_US, us
 from labsvc.sim.kernel import Kernel
 from labsvc.sim.modifiers import Modifiers
-from labsvc.sim.queueing import Server, Station, Visit, visit
+from labsvc.sim.queueing import Station
 from labsvc.sim.rate import Rate
 from labsvc.sim.streams import exponential_us
+from labsvc.sim.visit import Server, Visit, visit
 
 SERVICE_S = 300.0
 
