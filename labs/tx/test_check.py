@@ -197,8 +197,8 @@ def test_sixty_customers_at_once_want(skus: list[str]) -> None:
     day = trade(answer(PAYMENT_MS), skus=skus)
     slowest = max(day.sales, key=lambda sale: sale.took_s)
     assert slowest.took_s <= PATIENCE_S, (
-        f"a payment takes {PAYMENT_MS / 1000:.2f} s, but one of {CROWD} customers waited {slowest.took_s:.1f} s: what were "
-        "they all in line for?"
+        f"a payment takes {PAYMENT_MS / 1000:.2f} s, but one of {CROWD} customers waited {slowest.took_s:.1f} s: what "
+        "were they all in line for?"
     )
     wrong = [sale for sale in day.sales if sale.reply.status not in (200, 202)]
     assert not wrong, (

@@ -29,6 +29,7 @@ class NotPaid(Exception):
 
 async def place(order: Order, shop: "Shop") -> Reply:
     """Sell one home: reserve it, take the payment, settle the order."""
+
     # LAB: STEP2 TODO: a connection and the row's lock are held while another company thinks. Do not call in here.
     take = "UPDATE tx.products SET in_stock = in_stock - 1 WHERE sku = %s AND in_stock > 0"
     note = "INSERT INTO tx.orders (id, sku, amount_cents, status) VALUES (%s, %s, %s, 'pending')"

@@ -29,6 +29,7 @@ class NotPaid(Exception):
 
 async def place(order: Order, shop: "Shop") -> Reply:
     """Sell one home: reserve it, take the payment, settle the order."""
+
     # LAB: STEP2 TODO: a connection and the row's lock are held while another company thinks. Do not call in here.
     if shop.db.get_stats()["requests_waiting"]:
         return Reply(503, {"error": "too busy"})
