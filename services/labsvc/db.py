@@ -133,4 +133,8 @@ class Sessions:
                 await self.refresh()
                 await asyncio.sleep(REFRESH_S)
         finally:
-            await self._line.close()
+            await self.close()
+
+    async def close(self) -> None:
+        """Close the connection, if there is one."""
+        await self._line.close()

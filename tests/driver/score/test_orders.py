@@ -5,13 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.driver.record_builder import build, refuse_all
+from tests.driver.record_builder import build
+from tests.driver.strategies import refuse_all
 
 from labdriver import lab
 from labdriver.record import Call, Record, Row, Sample
 from labdriver.score import card
 from labdriver.score.books.orders import OrdersParams, label
-from labdriver.score.evidence import Claim, Evidence
+from labdriver.score.evidence import Claim, Evidence, own_words
 from labdriver.score.rule import Judged
 from labdriver.score.rules import above, payments, settled, stock
 from labdriver.score.rules._balance import BalanceParams
@@ -308,3 +309,25 @@ def test_above_without_enough_looks_is_not_evaluated() -> None:
 def test_the_lab_names_rules_and_books_that_exist() -> None:
     """What the scenario names is there, with the parameters it gives."""
     card.check(TX)
+
+
+def test_head_of_the_page_says_who_waited_for_what() -> None:
+    """The fullest second with its figures; without a crowd, the good news; with false answers, those."""
+    seen = looked({4.0: 2.0, 5.0: 40.0})
+    crowd = {
+        "api.db_waiting": 40.0,
+        "api.db_in_use": 10.0,
+        "api.db_lock_waits": 7.0,
+        "api.db_longest_transaction_s": 2.5,
+    }
+    full = replace(seen, record=replace(seen.record, samples=(*seen.record.samples, Sample(6.0, crowd))))
+    assert own_words(full).startswith(
+        "At 6 s, 40 callers waited for one of 10 database connections. 7 of these waited for a row that another "
+        "transaction had locked; the oldest transaction was 2.5 s old, where a payment takes 150 ms."
+    )
+    assert own_words(looked({4.0: 2.0})) == (
+        "100 % of all requests got a right answer in time; nobody waited longer than 200 ms."
+    )
+    shop = Shop()
+    shop.order(outcome=None)
+    assert own_words(Evidence(shop.record(), tuple(shop.claims()))).startswith("1 of 1 answers were not what the books")

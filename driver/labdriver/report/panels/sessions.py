@@ -45,8 +45,8 @@ def _answer(locked: _sampled.Looks, idle: _sampled.Looks) -> str:
     if not waits and not idlers:
         return "Nothing: no session ever waited for a lock or sat idle in a transaction when we looked."
     return (
-        f"Up to {waits} sessions waited for a row that another transaction had locked; up to {idlers} sat idle with a "
-        "transaction open."
+        f"Up to {waits} sessions waited for a row that another transaction had locked; up to {idlers} sat idle with "
+        "one open."
     )
 
 

@@ -6,6 +6,7 @@ Whoever is told one thing while the books hold another was lied to, refusals inc
 """
 
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
 from pydantic import Field
@@ -14,9 +15,12 @@ from labdriver.lab import Model
 from labdriver.record import Record, Row
 from labdriver.score.books import _ledger
 from labdriver.score.books._account import REFERENCE, Account, Order, open_account, told_of
-from labdriver.score.evidence import Books, Claim, Label
+from labdriver.score.evidence import Books, Claim, Evidence, Label, share
+from labdriver.score.rule import percent
 
 GAVE_UP = {_ledger.ABANDONED, _ledger.IN_FLIGHT}
+CROWD = 10  # callers waiting for a connection, below which that is not what happened
+FEW_RATIO = 0.01  # of answers
 GOOD: tuple[Label, str] = ("good", "")
 
 
@@ -137,4 +141,41 @@ def _unpaid(told: Told) -> tuple[Label, str]:
     return GOOD
 
 
-BOOKS = Books(OrdersParams, label)
+def tell(evidence: Evidence, params: OrdersParams) -> str:
+    """What happened, for the head of the page: false answers first, then who waited for what, then the good news."""
+    lies = evidence.dishonest
+    count = len(evidence.claims)
+    if len(lies) > FEW_RATIO * count:
+        return f"{len(lies):,} of {count:,} answers were not what the books say. The first of them: {lies[0].why}."
+    in_time = percent(share(sum(evidence.in_time(claim) for claim in evidence.claims), count))
+    crowd = _crowd(evidence, params)
+    if crowd:
+        return f"{crowd} Only {in_time} of all requests got a right answer in time."
+    slowest_ms = max(evidence.latency_ms(claim.row) for claim in evidence.claims)
+    return f"{in_time} of all requests got a right answer in time; nobody waited longer than {slowest_ms:,.0f} ms."
+
+
+def _crowd(evidence: Evidence, params: OrdersParams) -> str:
+    """The second in which most callers waited for a connection, and what everybody was waiting for; empty without."""
+    role = evidence.record.head.scenario.books.role
+    waiting = f"{role}.db_waiting"
+    fullest = max(evidence.record.samples, key=lambda s: (s.values.get(waiting, 0), s.t_s), default=None)
+    if fullest is None or fullest.values.get(waiting, 0) < CROWD:
+        return ""
+    values = fullest.values
+    told = (
+        f"At {fullest.t_s:.0f} s, {values[waiting]:,.0f} callers waited for one of "
+        f"{values.get(f'{role}.db_in_use', 0):.0f} database connections."
+    )
+    locked = values.get(f"{role}.db_lock_waits", 0)
+    oldest_s = values.get(f"{role}.db_longest_transaction_s")
+    times_s = [c.done_s - c.at_s for c in evidence.record.calls if c.operation == params.operation and c.done_s]
+    if oldest_s is None or not times_s:
+        return told
+    return (
+        f"{told} {locked:.0f} of these waited for a row that another transaction had locked; the oldest transaction "
+        f"was {oldest_s:.1f} s old, where a {params.operation} takes {median(times_s) * 1000:,.0f} ms."
+    )
+
+
+BOOKS = Books(OrdersParams, label, tell)

@@ -34,6 +34,8 @@ Find = Callable[[Account, Evidence], list[Misfit]]
 
 def judge(evidence: Evidence, params: BalanceParams, *, find: Find, fine: str) -> Judged:
     """Linear from `full_ratio` to `zero_ratio` of the orders; `fine` is the reason when all of them fit."""
+    if not evidence.claims:
+        return _gate.NOBODY
     operation = str(evidence.record.head.scenario.books.params.get("operation", ""))
     account = open_account(evidence.record, operation=operation)
     if account is None:

@@ -24,6 +24,8 @@ class AboveParams(_gate.GateParams):
 def evaluate(evidence: Evidence, params: AboveParams) -> Judged:
     """Linear from `full_ratio` to `zero_ratio`, behind the gate; not evaluated when the figure was not to be had."""
     record = evidence.record
+    if not evidence.claims:
+        return _gate.NOBODY
     seconds = [sample for sample in record.samples if 0 <= sample.t_s < record.head.load_s]
     looks = [sample for sample in seconds if params.figure in sample.values]
     if len(looks) < max(1.0, SEEN_RATIO * record.head.load_s):
