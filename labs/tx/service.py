@@ -50,7 +50,8 @@ WHERE relation IN (to_regclass('tx.products'), to_regclass('tx.orders')) AND pid
 CALM_LOOKS = 3  # in a row without anybody at the tables
 LOOK_S = 0.06  # between two looks
 SETTLE_LIMIT_S = 2.0  # for orders that are worked off after the answer
-CALM_LIMIT_S = 4.0  # a process that is being replaced works on for three seconds at most
+END_LIMIT_S = 1.0  # for cancelled work to end
+CALM_LIMIT_S = 3.5  # a process that is being replaced leaves after three
 
 BOOKS = """
 SELECT (SELECT coalesce(json_agg(json_build_object('sku', sku, 'stocked', stocked, 'in_stock', in_stock,
@@ -129,13 +130,16 @@ class Shop:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def end_work(self) -> None:
-        """Cancel whatever a run before has left unfinished, and wait for its end."""
-        tasks = [task for task in self._tasks if task is not asyncio.current_task()]
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks, timeout=1.0)
+    async def end_work(self, clock: Clock) -> None:
+        """Cancel whatever a run before has left unfinished, and wait for its end.
+
+        More than once: a task that is cancelled in the moment when the pool hands it a connection goes on.
+        """
+        until_s = clock.monotonic_s() + END_LIMIT_S
+        while (left := self._tasks - {asyncio.current_task()}) and clock.monotonic_s() < until_s:
+            for task in left:
+                task.cancel()
+            await asyncio.wait(left, timeout=LOOK_S)
 
     def _ended(self, task: "asyncio.Task[Any]") -> None:
         if not task.cancelled() and task.exception() is not None:
@@ -171,7 +175,7 @@ def routes(deps: Deps, edit: ModuleType) -> list[Route]:
         return Reply(200, {"sku": row[0], "status": row[1]}) if row else Reply(404, {"error": "no such order"})
 
     async def prepare(_request: Request) -> Reply:
-        await shop.end_work()
+        await shop.end_work(deps.clock)
         async with await _aside(deps) as conn:
             if not await _calm(conn, deps.clock):
                 return Reply(503, {"error": f"somebody still works on the tables of tx after {CALM_LIMIT_S:g} s"})
