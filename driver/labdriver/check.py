@@ -19,10 +19,11 @@ LIMIT_S = 30.0
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing the check looked at. `hint` is empty when it holds."""
+    """One thing the check looked at. `hint` is empty when it holds, or when it could not be looked at (`skipped`)."""
 
     what: str
     hint: str = ""
+    skipped: str = ""  # why it could not be looked at
 
 
 def check(lab: Lab, *, limit_s: float = LIMIT_S) -> list[Finding]:
@@ -48,7 +49,8 @@ def _finding(case: ElementTree.Element) -> Finding:
     what = re.sub(r"[_\[\]]+", " ", (case.get("name") or "").removeprefix("test_")).strip()
     broken = next((child for child in case if child.tag in ("failure", "error")), None)
     if broken is None:
-        return Finding(what)
+        skipped = case.find("skipped")
+        return Finding(what, skipped="" if skipped is None else skipped.get("message") or "skipped")
     message = (broken.get("message") or "").split("\nassert ")[0].strip()
     message = message.removeprefix("AssertionError: ").removeprefix("Failed: ")
     if message in ("", "collection failure"):

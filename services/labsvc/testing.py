@@ -23,10 +23,14 @@ from labsvc import labcode, scan
 from labsvc.deps import Deps, RealClock, Reply, Request
 from labsvc.depsim import operations
 from labsvc.depsim.operations import Answer, Call
+from labsvc.fakedb import FakeConnection, FakeDatabase, NoSql
 from labsvc.virtual import run_virtual
 
 __all__ = [
+    "FakeConnection",
+    "FakeDatabase",
     "FakeDependency",
+    "NoSql",
     "Seen",
     "Step",
     "answer",

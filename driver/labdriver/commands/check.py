@@ -19,9 +19,10 @@ def COMMAND(app: App, lab: str, as_json: bool) -> None:
     chosen = app.lab(lab)
     findings = check(chosen)
     for finding in findings:
-        console.say(f"{'hint' if finding.hint else 'ok  '}  {finding.what}", style="yellow" if finding.hint else "")
-        if finding.hint:
-            console.say(f"      {finding.hint}")
+        mark, style = ("hint", "yellow") if finding.hint else ("skip", "dim") if finding.skipped else ("ok  ", "")
+        console.say(f"{mark}  {finding.what}", style=style)
+        if finding.hint or finding.skipped:
+            console.say(f"      {finding.hint or finding.skipped}")
     console.answer({"lab": lab, "ok": not any(f.hint for f in findings), "findings": [vars(f) for f in findings]})
     open_points = sum(1 for f in findings if f.hint)
     if open_points:
@@ -29,4 +30,10 @@ def COMMAND(app: App, lab: str, as_json: bool) -> None:
             f"{open_points} of {len(findings)} checks of {lab} are open",
             next_step=f"edit {chosen.edit_file.relative_to(app.root)}, then make check LAB={lab}",
         )
-    console.say(f"all {len(findings)} checks hold; next: make dev run LAB={lab}")
+    skipped = sum(1 for f in findings if f.skipped)
+    holds = (
+        f"{len(findings) - skipped} checks hold, {skipped} could not look"
+        if skipped
+        else f"all {len(findings)} checks hold"
+    )
+    console.say(f"{holds}; next: make dev run LAB={lab}")

@@ -22,6 +22,9 @@ WANTED = {
     "labsvc_dependency_calls_in_flight": Wanted("calls_in_flight", label="operation"),
     "labsvc_db_pool_in_use": Wanted("db_in_use"),
     "labsvc_db_pool_waiting": Wanted("db_waiting"),
+    "labsvc_db_longest_transaction_seconds": Wanted("db_longest_transaction_s"),
+    "labsvc_db_lock_waits": Wanted("db_lock_waits"),
+    "labsvc_db_idle_in_transaction": Wanted("db_idle_in_transaction"),
     "labsvc_cpu_seconds_total": Wanted("cpu_s"),
 }
 

@@ -6,7 +6,7 @@ Every figure in it is counted from the record; nothing is said that the record d
 from collections import Counter
 
 from labdriver.report.panel import View
-from labdriver.score.evidence import share
+from labdriver.score.evidence import own_words, share
 from labdriver.score.metrics import told_ms
 from labdriver.score.rule import percent
 
@@ -21,7 +21,7 @@ def cause(view: View) -> str:
     """What happened, for the head of the page."""
     if not view.evidence.claims:
         return "Nothing was measured, so nothing can be said."
-    return " ".join(part for part in (_fault(view), _effect(view)) if part)
+    return own_words(view.evidence) or " ".join(part for part in (_fault(view), _effect(view)) if part)
 
 
 def _fault(view: View) -> str:

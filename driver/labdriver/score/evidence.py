@@ -39,10 +39,14 @@ class Claim:
 
 @dataclass(frozen=True)
 class Books(Generic[Params]):
-    """How one kind of claim is checked: its parameters, and the check that labels every scored row."""
+    """How one kind of claim is checked: its parameters, and the check that labels every scored row.
+
+    `tell` says what happened in a sentence or two, where the general words of a report do not fit.
+    """
 
     params: type[Params]
     label: Callable[[Record, Params], list[Claim]]
+    tell: "Callable[[Evidence, Params], str] | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +120,22 @@ class Evidence:
 
 def gather(record: Record) -> Evidence:
     """Check the books of a record. Raises Misuse when the scenario names unknown books or wrong parameters."""
-    use = record.head.scenario.books
-    made: Books[Any] = scan.find(books, use.books, constant="BOOKS")
-    claims = made.label(record, params(made.params, use.params, of=f"books {use.books}"))
+    made, given = _books(record)
+    claims = made.label(record, given)
     whole = record.head.ended == "complete"
     return Evidence(record, tuple(c for c in claims if whole or c.row.intended_s < record.head.load_s))
+
+
+def own_words(evidence: Evidence) -> str:
+    """What happened, in the words of the scenario's own books; empty when they have none."""
+    made, given = _books(evidence.record)
+    return made.tell(evidence, given) if made.tell and evidence.claims else ""
+
+
+def _books(record: Record) -> tuple[Books[Any], Model]:
+    use = record.head.scenario.books
+    made: Books[Any] = scan.find(books, use.books, constant="BOOKS")
+    return made, params(made.params, use.params, of=f"books {use.books}")
 
 
 def params(kind: type[Params], given: dict[str, Any], *, of: str) -> Params:

@@ -23,6 +23,7 @@ async def hosting(role: str, settings: Settings) -> AsyncIterator[Service]:
     metrics = Metrics()
     pool = db.pool(settings.database_url, size=settings.db_pool_size, metrics=metrics)
     heartbeat = db.Heartbeat(settings.database_url)
+    sessions = db.Sessions(settings.database_url, metrics=metrics)
     clients = Clients(settings.depsim_url, size=settings.http_pool_size, metrics=metrics)
     host = Host(settings.labs_dir, Deps(role, pool, RealClock(), structlog.get_logger(), clients))
 
@@ -30,12 +31,16 @@ async def hosting(role: str, settings: Settings) -> AsyncIterator[Service]:
         database = await heartbeat.missing() if settings.database_url else ""
         return [part for part in (database, *host.missing()) if part]
 
+    watching: asyncio.Task[None] | None = None
     if settings.database_url:
         await pool.open(wait=False)
+        watching = asyncio.create_task(sessions.watch())
     host.start()
     try:
         yield Service(role, settings.replica or role, host.app, metrics, missing, host.report())
     finally:
+        if watching is not None:
+            watching.cancel()
         with suppress(TimeoutError):  # what a lab still holds ends with the process
             async with asyncio.timeout(CLOSE_S):
                 await host.stop()

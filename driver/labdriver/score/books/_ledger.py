@@ -13,6 +13,9 @@ from labdriver.record import Call, Record, Row
 
 _PLACE = re.compile(r"\{([a-z][a-z0-9_-]*)\}")
 
+ABANDONED = "abandoned"  # outcome of a call whose caller left first
+IN_FLIGHT = "in_flight"  # outcome of a call that had not ended
+
 SLACK_S = 0.25  # clocks and scheduling: how much later than its request's end an answer may stand in the ledger
 
 
