@@ -34,7 +34,7 @@ LABSVC = (
     ("deps",),
     ("worlds",),
     ("sim",),
-    ("settings", "log", "scan", "labcode", "virtual"),
+    ("settings", "log", "scan", "labcode", "virtual", "jobs"),
     ("errors", "metrics"),
 )
 PACKAGES = {

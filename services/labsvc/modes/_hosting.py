@@ -11,6 +11,8 @@ from labsvc.clients import Clients
 from labsvc.deps import Deps, RealClock
 from labsvc.health import Service
 from labsvc.host import Host
+from labsvc.jobs.desk import Desk
+from labsvc.jobs.postgres import PostgresStore
 from labsvc.metrics import Metrics
 from labsvc.settings import Settings
 
@@ -24,7 +26,8 @@ async def hosting(role: str, settings: Settings) -> AsyncIterator[Service]:
     pool = db.pool(settings.database_url, size=settings.db_pool_size, metrics=metrics)
     heartbeat = db.Heartbeat(settings.database_url)
     clients = Clients(settings.depsim_url, size=settings.http_pool_size, metrics=metrics)
-    host = Host(settings.labs_dir, Deps(role, pool, RealClock(), structlog.get_logger(), clients))
+    jobs = Desk(PostgresStore(pool))
+    host = Host(settings.labs_dir, Deps(role, pool, RealClock(), structlog.get_logger(), clients, jobs))
 
     async def missing() -> list[str]:
         database = await heartbeat.missing() if settings.database_url else ""
@@ -34,7 +37,7 @@ async def hosting(role: str, settings: Settings) -> AsyncIterator[Service]:
         await pool.open(wait=False)
     host.start()
     try:
-        yield Service(role, settings.replica or role, host.app, metrics, missing, host.report())
+        yield Service(role, settings.replica or role, host.app, metrics, missing, host.report(), host.end_background)
     finally:
         with suppress(TimeoutError):  # what a lab still holds ends with the process
             async with asyncio.timeout(CLOSE_S):
