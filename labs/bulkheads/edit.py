@@ -34,7 +34,7 @@ class Jobs(Protocol):
 async def work(jobs: Jobs) -> None:
     """Work jobs off for as long as the worker runs."""
     async with asyncio.TaskGroup() as pool:
-        # LAB: STEP3 TODO: eight slots take whatever comes, so slow jobs hold them all. Give each kind a lane of its own.
+        # LAB: STEP3 TODO: eight slots take whatever comes, and slow jobs hold them all. Give each kind its own.
         for _ in range(8):
             pool.create_task(slot(jobs, "fast", "slow"))
         # LAB: STEP3 END

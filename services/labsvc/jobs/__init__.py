@@ -67,7 +67,8 @@ class Store(Protocol):
         ...
 
     async def recorded(self) -> dict[str, Any]:
-        """`{"now_s", "jobs": [{"id", "kind", "accepted_s", "started_s", "finished_s", "attempts", "finishes", "result"}]}`
+        """`{"now_s", "jobs": [{"id", "kind", "accepted_s", "started_s", "finished_s", "attempts", "finishes",
+        "result"}]}`, all of them as they are recorded.
 
         Epoch times of the store's own clock, None where it has not happened. `result` is the recorded effect.
         """

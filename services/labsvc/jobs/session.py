@@ -40,18 +40,18 @@ class Session:
         while True:
             if self._has_ended:
                 raise asyncio.CancelledError("the work this belonged to has ended")
-            waiter: _Waiter | None = _Waiter(kinds, asyncio.get_running_loop().create_future())
+            waiter = _Waiter(kinds, asyncio.get_running_loop().create_future())
             self._waiters.append(waiter)  # before looking, so that no arrival is missed in between
             try:
                 job = await self._store.claim(self.holder, kinds, lease_s=LEASE_S)
                 if job is not None:
                     self._held.add(job.id)
+                    self._leave(waiter)
                     return job
                 await waiter.call
-                waiter = None
-            finally:
-                if waiter is not None:
-                    self._leave(waiter)
+            except BaseException:
+                self._leave(waiter)
+                raise
 
     async def perform(self, job: Job) -> dict[str, Any]:
         """Do the work of a job and return its result. Takes as long as it takes."""
