@@ -20,9 +20,10 @@ def evaluate(evidence: Evidence, params: AtOnceParams) -> Judged:
     most, t_s = _bulkhead.most_at_once(evidence)
     if most == 0:
         return Judged(None, "not evaluated: no job ever ran")
+    when = f"at {t_s:.1f} s" if t_s >= 0 else "in the warm-up"
     reason = (
-        f"at most {most} jobs ran at once, first at {t_s:.1f} s (full points up to {params.full_count}, "
-        f"none from {params.zero_count})"
+        f"{most} job{'s' if most > 1 else ''} ran at once, {when}, and never more (full points up to "
+        f"{params.full_count}, none from {params.zero_count})"
     )
     value = linear(most, zero=params.zero_count, full=params.full_count)
     last = _begun_at(evidence, t_s) if value < 1 else None
