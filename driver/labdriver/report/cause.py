@@ -6,7 +6,7 @@ Every figure in it is counted from the record; nothing is said that the record d
 from collections import Counter
 
 from labdriver.report.panel import View
-from labdriver.score.evidence import share
+from labdriver.score.evidence import own_words, share
 from labdriver.score.metrics import told_ms
 from labdriver.score.rule import percent
 
@@ -21,7 +21,7 @@ def cause(view: View) -> str:
     """What happened, for the head of the page."""
     if not view.evidence.claims:
         return "Nothing was measured, so nothing can be said."
-    return " ".join(part for part in (_fault(view), _effect(view)) if part)
+    return own_words(view.evidence) or " ".join(part for part in (_fault(view), _effect(view)) if part)
 
 
 def _fault(view: View) -> str:
@@ -61,10 +61,11 @@ def _effect(view: View) -> str:
     healthy_ratio = _in_time_ratio(view, "healthy")
     if healthy_ratio is not None and healthy_ratio < GOOD_RATIO:
         return f"Even while all was well, only {percent(healthy_ratio)} of requests got a right answer in time."
-    late = [c for c in view.evidence.claims if view.evidence.latency_ms(c.row) > view.evidence.patience_ms]
+    seen = view.evidence
+    late = [c for c in seen.claims if seen.latency_ms(c.row) > seen.patience_ms(c.row)]
     if len(late) > MANY_RATIO * m["attempted"]:
         return (
-            f"{len(late):,} of {m['attempted']:,} people waited longer than {view.evidence.patience_ms:,.0f} ms "
+            f"{len(late):,} of {m['attempted']:,} people waited longer than {seen.patience_ms(late[0].row):,.0f} ms "
             f"(p95 {told_ms(m, 'p95')}): the limit is longer than their patience.{_aftermath(view)}"
         )
     in_time = percent(share(m["in_time"], m["attempted"]))

@@ -39,10 +39,14 @@ class Claim:
 
 @dataclass(frozen=True)
 class Books(Generic[Params]):
-    """How one kind of claim is checked: its parameters, and the check that labels every scored row."""
+    """How one kind of claim is checked: its parameters, and the check that labels every scored row.
+
+    `tell` says what happened in a sentence or two, where the general words of a report do not fit.
+    """
 
     params: type[Params]
     label: Callable[[Record, Params], list[Claim]]
+    tell: "Callable[[Evidence, Params], str] | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +95,22 @@ class Evidence:
         return share(sum(claim.right for claim in self.claims), len(self.claims))
 
     @cached_property
-    def patience_ms(self) -> float:
-        """How long people wait for an answer: the longest `within_ms` that a rule of the scenario names."""
-        named = [rule.params["within_ms"] for rule in self.record.head.scenario.rules if "within_ms" in rule.params]
-        return float(max(named, default=math.inf))
+    def _patience_ms(self) -> tuple[float, ...]:
+        """By kind of request: the longest `within_ms` of the rules that look at it."""
+        scenario = self.record.head.scenario
+        named = [(rule.params.get("request"), rule.params.get("within_ms")) for rule in scenario.rules]
+        return tuple(
+            float(max((ms for name, ms in named if ms is not None and name in (None, request.name)), default=math.inf))
+            for request in scenario.requests
+        )
+
+    def patience_ms(self, row: Row) -> float:
+        """How long people wait for the answer to such a request, as the rules of the scenario say."""
+        return self._patience_ms[row.request]
 
     def in_time(self, claim: Claim) -> bool:
         """A right answer that came before people left."""
-        return claim.right and self.latency_ms(claim.row) <= self.patience_ms
+        return claim.right and self.latency_ms(claim.row) <= self.patience_ms(claim.row)
 
     @cached_property
     def dishonest(self) -> list[Claim]:
@@ -116,11 +128,22 @@ class Evidence:
 
 def gather(record: Record) -> Evidence:
     """Check the books of a record. Raises Misuse when the scenario names unknown books or wrong parameters."""
-    use = record.head.scenario.books
-    made: Books[Any] = scan.find(books, use.books, constant="BOOKS")
-    claims = made.label(record, params(made.params, use.params, of=f"books {use.books}"))
+    made, given = _books(record)
+    claims = made.label(record, given)
     whole = record.head.ended == "complete"
     return Evidence(record, tuple(c for c in claims if whole or c.row.intended_s < record.head.load_s))
+
+
+def own_words(evidence: Evidence) -> str:
+    """What happened, in the words of the scenario's own books; empty when they have none."""
+    made, given = _books(evidence.record)
+    return made.tell(evidence, given) if made.tell and evidence.claims else ""
+
+
+def _books(record: Record) -> tuple[Books[Any], Model]:
+    use = record.head.scenario.books
+    made: Books[Any] = scan.find(books, use.books, constant="BOOKS")
+    return made, params(made.params, use.params, of=f"books {use.books}")
 
 
 def params(kind: type[Params], given: dict[str, Any], *, of: str) -> Params:

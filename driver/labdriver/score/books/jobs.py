@@ -14,7 +14,7 @@ from labdriver.lab import Model, Name
 from labdriver.record import Call, Record, Row
 from labdriver.score import jobs
 from labdriver.score.books import _ledger
-from labdriver.score.evidence import Books, Claim
+from labdriver.score.evidence import Books, Claim, Evidence
 from labdriver.score.jobs import Job
 
 
@@ -98,4 +98,40 @@ def _ledger_of(record: Record, kind: KindParams) -> _Ledger:
     return _Ledger(found, Counter(call.key for call in found.values()))
 
 
-BOOKS = Books(JobsParams, label)
+def tell(evidence: Evidence, params: JobsParams) -> str:
+    """What held the slots while the slowest job of the first kind waited, and what became of the others."""
+    lies = len(evidence.dishonest)
+    if lies:
+        return f"{lies:,} of {len(evidence.claims):,} jobs were recorded as finished and were not done."
+    names = [request.name for request in evidence.record.head.scenario.requests]
+    by_request = {name: [c for c in evidence.claims if names[c.row.request] == name] for name in params.kinds}
+    first = next(iter(by_request))
+    told = [_slowest(evidence, by_request[first], first)] if by_request[first] else []
+    for name, claims in by_request.items():
+        never = sum(not claim.right for claim in claims)
+        if never:
+            told.append(f"{never:,} of {len(claims):,} {name} jobs never got done.")
+        elif name != first:
+            longest_ms = max((evidence.latency_ms(c.row) for c in claims), default=0)
+            told.append(f"All {len(claims):,} {name} jobs got done or were under way, within {longest_ms:,.0f} ms.")
+    return " ".join(told)
+
+
+def _slowest(evidence: Evidence, claims: list[Claim], name: str) -> str:
+    known = jobs.of(evidence.record)
+    slowest = max(claims, key=lambda claim: evidence.latency_ms(claim.row)).row
+    late = sum(evidence.latency_ms(claim.row) > evidence.patience_ms(claim.row) for claim in claims)
+    at_s = slowest.intended_s
+    busy = Counter(
+        job.kind
+        for job in known.values()
+        if job.started_s is not None and job.started_s <= at_s and (job.finished_s is None or job.finished_s > at_s)
+    )
+    held = ", ".join(f"{count} {kind}" for kind, count in busy.most_common()) or "no"
+    waited = f"The slowest {name} job took {evidence.latency_ms(slowest):,.0f} ms"
+    if not late:
+        return f"{waited}, and none was late: when it came, {held} jobs were running beside it."
+    return f"{waited}: when it came at {at_s:.1f} s, {held} jobs were running. {late:,} of {len(claims):,} were late."
+
+
+BOOKS = Books(JobsParams, label, tell)
