@@ -1,6 +1,6 @@
 """A check of step 3 in seconds: no stack, no database, virtual time. Its failures are hints.
 
-`make check LAB=bulkheads` runs it. Each test gives the edit some jobs, lets time pass, and looks at what became of them.
+`make check LAB=bulkheads` runs it. Each test lets jobs come in, lets time pass, and looks at what became of them.
 """
 
 import asyncio
@@ -116,9 +116,10 @@ def test_fast_jobs_do_not_wait_behind_slow_ones() -> None:
     worst = max(of_kind(jobs, "fast"), key=lambda job: (job.finished_s or LIMIT_S) - job.accepted_s)
     waited_s = (worst.finished_s or 40) - worst.accepted_s
     slow = sum(job.kind == "slow" for job in running(jobs, worst.accepted_s))
+    beside = f"{slow} slow jobs were running and " if slow else ""
     assert waited_s <= PATIENCE_S, (
-        f"{slow} slow jobs were running and an acknowledgement waited {waited_s:.1f} s: which slots can a fast job "
-        "count on, whatever else there is to do?"
+        f"{beside}an acknowledgement waited {waited_s:.1f} s: which slots can a fast job count on, whatever else there "
+        "is to do?"
     )
 
 

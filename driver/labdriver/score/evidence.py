@@ -119,10 +119,16 @@ class Evidence:
     def latency_ms(self, row: Row) -> float:
         return self.record.latency_s(row) * 1000
 
+    @cached_property
+    def awaited(self) -> tuple[Claim, ...]:
+        """Claims of those requests whose answer people wait for: all of them, unless rules name a patience for some."""
+        waited = tuple(claim for claim in self.claims if self.patience_ms(claim.row) < math.inf)
+        return waited or self.claims
+
     def percentile(self, percent: float) -> Percentile | None:
-        """Latency from the intended start over all scored rows, unanswered ones at their age."""
+        """Latency from the intended start over what people wait for, unanswered requests at their age."""
         return percentile(
-            [(self.record.latency_s(claim.row), claim.row.done_s is None) for claim in self.claims], percent
+            [(self.record.latency_s(claim.row), claim.row.done_s is None) for claim in self.awaited], percent
         )
 
 

@@ -12,6 +12,7 @@ from statistics import median
 from typing import Any
 
 from labdriver.record import Record, Row
+from labdriver.score.evidence import Claim, Evidence
 
 CLAIMED = 202
 
@@ -56,6 +57,18 @@ def id_of(row: Row) -> str:
     if row.status != CLAIMED or row.body is None:
         return ""
     return str(row.body.get("job", ""))
+
+
+def claims_of(evidence: Evidence, request: str) -> list[Claim]:
+    """Claims of one kind of request. A job that is still young at the end says nothing yet and is left out."""
+    known = of(evidence.record)
+    names = [r.name for r in evidence.record.head.scenario.requests]
+
+    def is_open(claim: Claim) -> bool:
+        job = known.get(id_of(claim.row))
+        return claim.right and job is not None and job.finished_s is None
+
+    return [c for c in evidence.claims if names[c.row.request] == request and not is_open(c)]
 
 
 def waiting(jobs: Iterable[Job]) -> list[tuple[float, int]]:

@@ -8,6 +8,7 @@ from labdriver.lab import Model, Name
 from labdriver.report import seconds
 from labdriver.report.panel import GHOST_KEY, GHOST_KEY_NAME, Chart, Key, Panel, Target, Trace, View, ghost
 from labdriver.report.panels import _kinds
+from labdriver.score import jobs
 from labdriver.score.evidence import Claim, percentile
 
 MOST_DOTS = 1500  # a longer run is thinned evenly
@@ -51,8 +52,7 @@ def draw(view: View, earlier: View | None, params: CompletionParams) -> Chart:
 
 
 def _of(view: View, request: str) -> list[Claim]:
-    names = [r.name for r in view.record.head.scenario.requests]
-    return [c for c in view.evidence.claims if names[c.row.request] == request and c.row.outcome != "unsent"]
+    return [claim for claim in jobs.claims_of(view.evidence, request) if claim.row.outcome != "unsent"]
 
 
 def _marks(view: View, claims: list[Claim], name: str, colour: str) -> Trace:

@@ -21,18 +21,6 @@ class GateParams(Model):
     allows_at_once: int = Field(ge=1)  # jobs at once
 
 
-def of_request(evidence: Evidence, request: str) -> list[Claim]:
-    """Claims of one kind of request. A job that is still young at the end says nothing yet and is left out."""
-    known = jobs.of(evidence.record)
-    names = [r.name for r in evidence.record.head.scenario.requests]
-
-    def is_open(claim: Claim) -> bool:
-        job = known.get(jobs.id_of(claim.row))
-        return claim.right and job is not None and job.finished_s is None
-
-    return [c for c in evidence.claims if names[c.row.request] == request and not is_open(c)]
-
-
 def done_ratio(claims: list[Claim]) -> float:
     """Share of claims whose job was done by the end of the run."""
     return share(sum(claim.right for claim in claims), len(claims))
@@ -57,7 +45,7 @@ def behind(evidence: Evidence, params: GateParams, judged: Judged) -> Judged:
             "quick is no merit then",
             losses(lies),
         )
-    others = of_request(evidence, params.others)
+    others = jobs.claims_of(evidence, params.others)
     if done_ratio(others) < params.needs_others_ratio:
         return Judged(
             0,

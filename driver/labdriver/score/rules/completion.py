@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from labdriver.lab import Share
+from labdriver.score import jobs
 from labdriver.score.evidence import Evidence, share
 from labdriver.score.rule import Judged, Lost, Rule, linear, percent
 from labdriver.score.rules import _bulkhead
@@ -20,7 +21,7 @@ class CompletionParams(_bulkhead.GateParams):
 def evaluate(evidence: Evidence, params: CompletionParams) -> Judged:
     """Linear from `zero_ratio` to `full_ratio`, behind the gate."""
     due = set(map(id, evidence.in_kinds(params.kinds)))
-    claims = [claim for claim in _bulkhead.of_request(evidence, params.request) if id(claim) in due]
+    claims = [claim for claim in jobs.claims_of(evidence, params.request) if id(claim) in due]
     if not claims:
         return Judged(None, f"not evaluated: no {params.request} was due in a phase of kind {', '.join(params.kinds)}")
     lost = []

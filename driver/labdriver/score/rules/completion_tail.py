@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from labdriver.score import jobs
 from labdriver.score.evidence import Evidence, percentile
 from labdriver.score.rule import Judged, Lost, Rule, linear
 from labdriver.score.rules import _bulkhead
@@ -15,7 +16,7 @@ class CompletionTailParams(_bulkhead.GateParams):
 
 def evaluate(evidence: Evidence, params: CompletionTailParams) -> Judged:
     """Linear from `full_ms` down to `zero_ms`, behind the gate."""
-    claims = _bulkhead.of_request(evidence, params.request)
+    claims = jobs.claims_of(evidence, params.request)
     found = percentile([(evidence.record.latency_s(c.row), c.row.done_s is None) for c in claims], params.percentile)
     if found is None:
         return Judged(None, f"not evaluated: no {params.request} was due")

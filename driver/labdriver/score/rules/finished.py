@@ -1,6 +1,7 @@
 """Jobs of one kind that are done by the end of the run, as a share of all; those still young then are left out."""
 
 from labdriver.lab import Model, Name, Share
+from labdriver.score import jobs
 from labdriver.score.evidence import Evidence
 from labdriver.score.rule import Judged, Rule, linear, losses, percent
 from labdriver.score.rules import _bulkhead
@@ -14,7 +15,7 @@ class FinishedParams(Model):
 
 def evaluate(evidence: Evidence, params: FinishedParams) -> Judged:
     """Linear from `zero_ratio` to `full_ratio`."""
-    claims = _bulkhead.of_request(evidence, params.request)
+    claims = jobs.claims_of(evidence, params.request)
     if not claims:
         return Judged(None, f"not evaluated: no {params.request} was due")
     ratio = _bulkhead.done_ratio(claims)
