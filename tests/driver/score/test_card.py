@@ -151,7 +151,7 @@ def changed(made: Record, *, rule: str = "", books: str = "", **params: object) 
 def test_unknown_rule_or_books_lists_the_known() -> None:
     """A misspelt name is answered with the names there are."""
     made = build(refuse_all)
-    with pytest.raises(Misuse, match="unknown rules 'sucess', expected one of: .*even, .*latency, success"):
+    with pytest.raises(Misuse, match=r"unknown rules 'sucess', expected one of: .*even, .*latency, success"):
         judge(changed(made, rule="sucess"))
     with pytest.raises(Misuse, match=r"unknown books 'quote', expected one of: .*quotes"):
         judge(changed(made, books="quote"))

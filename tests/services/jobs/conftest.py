@@ -4,7 +4,6 @@ import asyncio
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -25,8 +24,8 @@ def database_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a server of our own, without tables."""
     server = Postgres(tmp_path_factory.mktemp("postgres"), ("-c", "fsync=off"))
     server.prepare()
-    out = Path(server.folder / "log").open("wb")
-    with out, subprocess.Popen(server.command(), stdout=out, stderr=out, cwd="/", **stand_in()) as process:
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(server.command(), cwd="/", **quiet, **stand_in()) as process:
         try:
             asyncio.run(_until_ready(server.url))
             yield server.url

@@ -3,9 +3,9 @@
 import asyncio
 from collections.abc import Sequence
 
-from labsvc.jobs import Job, Store
-
 from tests.services.jobs.conftest import Opened, run
+
+from labsvc.jobs import Job, Store
 
 KINDS = ("fast", "slow")
 LEASE_S = 60.0
