@@ -168,6 +168,8 @@ class Scenario(Model):
                 raise ValueError(
                     f"phase {phase.name} mixes {unknown[0]!r}, expected one of: {', '.join(sorted(known))}"
                 )
+            if not any(phase.mix.get(request.name, request.weight) for request in self.requests):
+                raise ValueError(f"phase {phase.name} mixes nothing: every weight is 0")
         return self
 
     @property

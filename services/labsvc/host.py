@@ -55,7 +55,7 @@ class Host:
         self._refuse_double_routes()
         self.app = Starlette(routes=self._wire_routes())
         self._starts: list[asyncio.Task[None]] = []
-        self._ends: list[asyncio.Future[Any]] = []
+        self._ends: list[asyncio.Future[Any]] | None = None  # None: the stop has not begun
 
     def report(self) -> dict[str, dict[str, str | None]]:
         """What `/readyz` says of the labs."""
@@ -77,15 +77,17 @@ class Host:
 
         For the moment when the stop begins: a process that is replaced must not take up new work beside its successor.
         """
+        if self._ends is not None:
+            return
         for task in self._starts:
             task.cancel()
         backgrounds = [lab.background for lab in self.labs if hasattr(lab.background, "stop")]
-        self._ends += [asyncio.ensure_future(background.stop()) for background in backgrounds]
+        self._ends = [asyncio.ensure_future(background.stop()) for background in backgrounds]
 
     async def stop(self) -> None:
         """End the start hooks and whatever they started, and wait for it."""
         self.end_background()
-        await asyncio.gather(*self._starts, *self._ends, return_exceptions=True)
+        await asyncio.gather(*self._starts, *(self._ends or ()), return_exceptions=True)
 
     async def _start(self, lab: Lab) -> None:
         pause_s, longest_s = START_RETRY_S

@@ -29,7 +29,7 @@ class Made:
     early_s: float = 0.0  # recorded as finished this long before it was
     lies: dict[str, Any] | None = None  # what its result says otherwise
     kept: bool = True  # the database knows it
-    answer: Literal["202", "503", "hung", "empty"] = "202"
+    answer: Literal["202", "500", "503", "hung", "empty"] = "202"
 
 
 def record(jobs: Iterable[Made]) -> Record:
@@ -86,6 +86,8 @@ def _row(seq: int, job: Made, scenario: lab.Scenario) -> Row:
         "",
         {"job": f"j{seq}"},
     )
+    if job.answer == "500":
+        return replace(row, outcome="failed", status=500, body={"error": "NameError: x", "where": "edit.py:38"})
     if job.answer == "503":
         return replace(row, outcome="failed", status=503, body=None)
     if job.answer == "hung":

@@ -23,6 +23,7 @@ def rule(made: Record, rule_id: str) -> RuleResult:
         (Made(5), "good", ""),
         (Made(5, kind="slow"), "good", ""),
         (Made(5, answer="503"), "failed", "answered 503"),
+        (Made(5, answer="500"), "failed", "answered 500: NameError: x (edit.py:38)"),
         (Made(5, answer="hung"), "failed", "no answer within 15.0 s"),
         (Made(5, answer="empty"), "dishonest", "answered 202 without a job"),
         (Made(5, kept=False), "dishonest", "is not in the database"),
@@ -153,6 +154,12 @@ def test_nothing_to_judge_gives_no_points() -> None:
     assert {r.id: r.points for r in card.rules if r.id != "honest"} == dict.fromkeys(
         ("fast-in-batch", "fast-tail", "slow-done", "slots"), 0
     )
+
+
+def test_jobs_that_never_end_are_no_honest_refusals() -> None:
+    """Accepted and left lying is silence, and silence says nothing."""
+    found = rule(record([Made(5, ends=False), Made(6, kind="slow", ends=False)]), "honest")
+    assert (found.points, found.reason) == (0, "not evaluated: no request got any answer")
 
 
 def test_waiting_and_running_are_read_from_the_books() -> None:

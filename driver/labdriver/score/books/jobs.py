@@ -53,7 +53,8 @@ def label(record: Record, params: JobsParams) -> list[Claim]:
 def _claim(record: Record, row: Row, known: dict[str, Job], kind: KindParams, ledger: _Ledger) -> Claim:
     why = _ledger.no_answer(record, row)
     if why:
-        return Claim(row, "failed", why)
+        place = (row.body or {}).get("where")  # the worker tells which line of the edit ended the work
+        return Claim(row, "failed", f"{why}: {(row.body or {}).get('error')} ({place})" if place else why)
     job_id = jobs.id_of(row)
     if not job_id:
         return Claim(row, "dishonest", f"answered {row.status} without a job")
@@ -65,7 +66,7 @@ def _claim(record: Record, row: Row, known: dict[str, Job], kind: KindParams, le
         if age_s <= kind.young_s:
             return Claim(row, "good", "")
         state = "never started" if job.started_s is None else f"started at {job.started_s:.1f} s and not finished"
-        unanswered = replace(row, done_s=None, outcome="hung")
+        unanswered = replace(row, done_s=None, outcome="hung", status=0, error="hung")
         return Claim(unanswered, "failed", f"{state}, {age_s:.1f} s after it was accepted")
     done = replace(row, done_s=job.finished_s)
     false = _false(job, kind, ledger)
