@@ -135,7 +135,7 @@ async def start(deps, edit):
     async def life() -> int:
         mounted.start()
         async with asyncio.timeout(10):
-            while mounted.missing():
+            while mounted.missing():  # noqa: ASYNC110 - nothing to wait on but the state itself
                 await asyncio.sleep(0)
         mounted.end_background()
         await asyncio.sleep(0)
