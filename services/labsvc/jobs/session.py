@@ -66,7 +66,8 @@ class Session:
 
     async def renew(self) -> None:
         """Hold on to what was handed out. A claim that was cancelled half-way is not held: its job comes back."""
-        await self._store.renew(self.holder, sorted(self._held), lease_s=LEASE_S)
+        if self._held:
+            await self._store.renew(self.holder, sorted(self._held), lease_s=LEASE_S)
 
     async def waiting(self, *kinds: str) -> int:
         """How many jobs of these kinds wait for a slot now."""
