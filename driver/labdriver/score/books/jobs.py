@@ -129,7 +129,8 @@ def _slowest(evidence: Evidence, claims: list[Claim], name: str) -> str:
         if job.started_s is not None and job.started_s <= at_s and (job.finished_s is None or job.finished_s > at_s)
     )
     held = ", ".join(f"{count} {kind}" for kind, count in busy.most_common()) or "no"
-    waited = f"The slowest {name} job took {evidence.latency_ms(slowest):,.0f} ms"
+    took = "took" if slowest.done_s is not None else "was not done after"
+    waited = f"The slowest {name} job {took} {evidence.latency_ms(slowest):,.0f} ms"
     if not late:
         return f"{waited}, and none was late: when it came, {held} jobs were running beside it."
     return f"{waited}: when it came at {at_s:.1f} s, {held} jobs were running. {late:,} of {len(claims):,} were late."
