@@ -34,7 +34,7 @@ LABSVC = (
     ("deps",),
     ("worlds",),
     ("sim",),
-    ("settings", "log", "scan", "labcode", "virtual", "fakedb"),
+    ("settings", "log", "scan", "labcode", "virtual", "fakedb", "jobs"),
     ("errors", "metrics"),
 )
 PACKAGES = {

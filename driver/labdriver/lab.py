@@ -71,6 +71,7 @@ class Phase(Model):
     kind: Literal["healthy", "fault", "recovery"]
     duration_s: float = Field(gt=0, le=120)
     rate_rps: float = Field(ge=0, le=2000)
+    mix: dict[Name, Annotated[float, Field(ge=0)]] = {}  # request → its weight in this phase, if not its own
     dependency: dict[Name, Behaviour] = {}
 
 
@@ -161,6 +162,14 @@ class Scenario(Model):
             twice = sorted({n for n in names if names.count(n) > 1})
             if twice:
                 raise ValueError(f"{what} {', '.join(twice)} is named more than once")
+        known = {request.name for request in self.requests}
+        for phase in self.phases:
+            if unknown := sorted(set(phase.mix) - known):
+                raise ValueError(
+                    f"phase {phase.name} mixes {unknown[0]!r}, expected one of: {', '.join(sorted(known))}"
+                )
+            if not any(phase.mix.get(request.name, request.weight) for request in self.requests):
+                raise ValueError(f"phase {phase.name} mixes nothing: every weight is 0")
         return self
 
     @property

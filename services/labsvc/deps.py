@@ -4,6 +4,7 @@
                               │ Deps
                               ├── dependency("pricing")  the remote services, an httpx.AsyncClient each
                               ├── db                     a pool of Postgres connections
+                              ├── jobs                   jobs kept in Postgres, claimed and finished once
                               └── clock, log
 
 Knows no web server, no settings and no lab. Tests build the same `Deps` from in-memory parts (`testing.py`).
@@ -15,9 +16,15 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from labsvc.jobs import Job
+
 if TYPE_CHECKING:
     import httpx
     from psycopg_pool import AsyncConnectionPool
+
+    from labsvc.jobs.desk import Desk
+
+__all__ = ["Clock", "Deps", "Handler", "Job", "Log", "RealClock", "Reply", "Request", "Route"]
 
 
 @dataclass(frozen=True)
@@ -101,6 +108,7 @@ class Deps:
     clock: Clock
     log: Log
     http: "Callable[[str], httpx.AsyncClient]"  # operation → its client
+    jobs: "Desk"  # `await jobs.accept(kind, about)`; `await jobs.start(work, performs)` in a lab's start hook
 
     def dependency(self, operation: str) -> "httpx.AsyncClient":
         """The client for one operation of the remote dependency: `await client.get("/pricing/cedar-40")`.

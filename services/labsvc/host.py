@@ -55,6 +55,7 @@ class Host:
         self._refuse_double_routes()
         self.app = Starlette(routes=self._wire_routes())
         self._starts: list[asyncio.Task[None]] = []
+        self._ends: list[asyncio.Future[Any]] | None = None  # None: the stop has not begun
 
     def report(self) -> dict[str, dict[str, str | None]]:
         """What `/readyz` says of the labs."""
@@ -71,13 +72,22 @@ class Host:
                 lab.starting = "starting"
                 self._starts.append(asyncio.create_task(self._start(lab)))
 
-    async def stop(self) -> None:
-        """End the start hooks and whatever they started."""
+    def end_background(self) -> None:
+        """End the start hooks and whatever they started, without waiting; requests may still finish meanwhile.
+
+        For the moment when the stop begins: a process that is replaced must not take up new work beside its successor.
+        """
+        if self._ends is not None:
+            return
         for task in self._starts:
             task.cancel()
-        await asyncio.gather(*self._starts, return_exceptions=True)
-        stops = [lab.background.stop() for lab in self.labs if hasattr(lab.background, "stop")]
-        await asyncio.gather(*stops, return_exceptions=True)
+        backgrounds = [lab.background for lab in self.labs if hasattr(lab.background, "stop")]
+        self._ends = [asyncio.ensure_future(background.stop()) for background in backgrounds]
+
+    async def stop(self) -> None:
+        """End the start hooks and whatever they started, and wait for it."""
+        self.end_background()
+        await asyncio.gather(*self._starts, *(self._ends or ()), return_exceptions=True)
 
     async def _start(self, lab: Lab) -> None:
         pause_s, longest_s = START_RETRY_S

@@ -24,6 +24,8 @@ from labsvc.deps import Deps, RealClock, Reply, Request
 from labsvc.depsim import operations
 from labsvc.depsim.operations import Answer, Call
 from labsvc.fakedb import FakeConnection, FakeDatabase, NoSql
+from labsvc.jobs.desk import Desk
+from labsvc.jobs.memory import MemoryStore
 from labsvc.virtual import run_virtual
 
 __all__ = [
@@ -39,6 +41,7 @@ __all__ = [
     "fake_deps",
     "hang",
     "load_edit",
+    "load_service",
     "respond",
     "run_virtual",
     "trickle",
@@ -105,10 +108,14 @@ class Seen:
 
 
 class FakeDependency(httpx.AsyncBaseTransport):
-    """A dependency in memory. Steps are used up one a call, the last one stays; httpx's timeouts hold."""
+    """A dependency in memory. Steps are used up one a call, the last one stays; httpx's timeouts hold.
 
-    def __init__(self, *steps: Step, pool_size: int = 100) -> None:
+    `always` names operations that meet the same step at every call, whatever `steps` say.
+    """
+
+    def __init__(self, *steps: Step, always: Mapping[str, Step] | None = None, pool_size: int = 100) -> None:
         self._steps = list(steps) or [answer()]
+        self._always = dict(always or {})
         self._free = asyncio.Semaphore(pool_size)
         self._answers: dict[str, Answer] = {
             name: scan.load(operations, name, "OPERATION").make(1) for name in scan.names(operations)
@@ -153,8 +160,8 @@ class FakeDependency(httpx.AsyncBaseTransport):
         return response
 
     def _arrived(self, request: httpx.Request) -> Seen:
-        step = self._steps.pop(0) if len(self._steps) > 1 else self._steps[0]
         _, operation, key = request.url.path.split("/", 2)
+        step = self._always.get(operation) or (self._steps.pop(0) if len(self._steps) > 1 else self._steps[0])
         seen = Seen(len(self.seen) + 1, step, operation, key, dict(request.headers), time.monotonic())
         self.seen.append(seen)
         return seen
@@ -220,6 +227,7 @@ def fake_deps(dependency: FakeDependency, *, role: str = "api", db: Any = None) 
         clock=RealClock(),  # tells virtual time inside run_virtual
         log=structlog.get_logger(),
         http=lambda operation: clients.setdefault(operation, dependency.client()),
+        jobs=Desk(MemoryStore()),
     )
 
 
@@ -229,11 +237,15 @@ def load_edit(folder: Path) -> ModuleType:
     return labcode.load(edit, edit.read_bytes())
 
 
+def load_service(folder: Path) -> ModuleType:
+    """The given code of the lab in `folder`, loaded as the services load it."""
+    service = folder / "service.py"
+    return labcode.load(service, service.read_bytes())
+
+
 async def respond(deps: Deps, folder: Path, request: Request) -> Reply:
     """Answer a request with the lab in `folder`, as the host would; loads `service.py` and the edit each time."""
-    service_file = folder / "service.py"
-    service = labcode.load(service_file, service_file.read_bytes())
-    for route in service.routes(deps, load_edit(folder)):
+    for route in load_service(folder).routes(deps, load_edit(folder)):
         params = _params(route.path, request.path) if route.method == request.method else None
         if params is not None:
             reply: Reply = await route.handler(

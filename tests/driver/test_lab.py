@@ -75,6 +75,19 @@ def test_latency_without_parameter_is_refused(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("mix", "told"),
+    [
+        ("{quotes: 1}", "phase healthy mixes 'quotes', expected one of: quote"),
+        ("{quote: 0}", "phase healthy mixes nothing: every weight is 0"),
+        ("{quote: -1}", "phases.0.mix.quote"),
+    ],
+)
+def test_a_mix_of_what_is_not_there_is_refused(tmp_path: Path, mix: str, told: str) -> None:
+    """A phase can only mix requests that the scenario has."""
+    assert told in broken(tmp_path, "    rate_rps: 40\n", f"    rate_rps: 40\n    mix: {mix}\n")
+
+
 def test_broken_yaml_names_the_line(tmp_path: Path) -> None:
     """YAML that cannot be parsed is told with its line, without a traceback."""
     told = broken(tmp_path, "arrivals: even", "arrivals: [even")

@@ -123,7 +123,7 @@ def test_misuse_is_answered_with_the_known_names(start: Start) -> None:
         broken = http.put("/admin/script", content=b"{")
     assert (refused.status_code, broken.status_code, unknown.status_code) == (422, 422, 404)
     assert "expected one of: drop, error, hang, slow, trickle" in refused.json()["error"]
-    assert "expected one of: payment, pricing" in unknown.json()["error"]
+    assert "expected one of: notice, payment, pricing" in unknown.json()["error"]
 
 
 def test_a_payment_is_taken_once_per_idempotency_key(start: Start) -> None:

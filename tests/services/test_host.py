@@ -119,6 +119,33 @@ def test_two_labs_on_one_route_are_told_apart(tmp_path: Path) -> None:
     assert "GET /one/{key} is the lab one's already" in str(mounted.report()["two"]["error"])
 
 
+def test_background_work_ends_when_the_stop_begins(tmp_path: Path) -> None:
+    """Before requests have had their time to finish, and once."""
+    hook = """
+class Work:
+    calls = 0
+    async def stop(self):
+        Work.calls += 1
+async def start(deps, edit):
+    return Work()
+"""
+    lab(tmp_path, "one", service=SERVICE + hook)
+    mounted = host(tmp_path)
+
+    async def life() -> int:
+        mounted.start()
+        async with asyncio.timeout(10):
+            while mounted.missing():  # noqa: ASYNC110 - nothing to wait on but the state itself
+                await asyncio.sleep(0)
+        mounted.end_background()
+        await asyncio.sleep(0)
+        assert mounted.labs[0].background.calls == 1
+        await mounted.stop()
+        return int(mounted.labs[0].background.calls)
+
+    assert asyncio.run(life()) == 1
+
+
 def test_a_start_hook_is_tried_again_until_it_succeeds(tmp_path: Path) -> None:
     """Readiness says why not yet; what the hook returned is stopped at the end."""
     hook = """

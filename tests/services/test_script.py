@@ -46,7 +46,7 @@ def with_faults(*faults: dict[str, Any], operation: str = "pricing") -> dict[str
         (with_faults({"kind": "hang", "share_ratio": 1.5}), "faults.0.share_ratio"),
         (with_faults(*[{"kind": "hang", "share_ratio": 0.6}] * 2), "add up to 1.2, expected at most 1"),
         (with_faults({"kind": "error", "share_ratio": 0.1, "status": 200}), "status"),
-        (with_faults(operation="weather"), "unknown operation weather, expected one of: payment, pricing"),
+        (with_faults(operation="weather"), "unknown operation weather, expected one of: notice, payment, pricing"),
         (document(phases=[]), "phases"),
         (document(speed=2), "speed"),
     ],

@@ -91,6 +91,19 @@ def test_steps_are_used_up_one_a_call_and_the_last_one_stays() -> None:
     assert [seen.n for seen in dependency.seen] == [1, 2, 3]
 
 
+def test_an_operation_may_always_meet_the_same_step() -> None:
+    """Whatever the steps say, and without using them up."""
+
+    async def scene() -> list[int]:
+        dependency = FakeDependency(answer(), error(500), always={"report": error(503)})
+        async with dependency.client() as client:
+            return [
+                (await client.get(path)).status_code for path in ("/report/1", "/pricing/a", "/report/2", "/pricing/b")
+            ]
+
+    assert run_virtual(scene()) == [503, 200, 503, 500]
+
+
 def test_respond_answers_with_the_code_of_a_lab(tmp_path: Path) -> None:
     """Given code and edit file are loaded as they are on disk; parameters come from the path."""
     (tmp_path / "scenario.yaml").write_text("edit: edit.py")

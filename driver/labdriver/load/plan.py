@@ -49,7 +49,7 @@ def plan(scenario: Scenario, *, seed: int) -> Plan:
     for phase, start_s, duration_s, rate_rps in _stretches(scenario):
         offsets = _arrivals(scenario.arrivals, duration_s, rate_rps, draw=stream(seed, f"arrivals/{phase}"))
         count = len(offsets)
-        kinds = balanced(count, [r.weight for r in scenario.requests], draw=stream(seed, f"requests/{phase}"))
+        kinds = balanced(count, _weights(scenario, phase), draw=stream(seed, f"requests/{phase}"))
         callers = balanced(count, [c.share_ratio for c in scenario.clients], draw=stream(seed, f"clients/{phase}"))
         fills = [_fills(request, kinds.count(i), phase, seed) for i, request in enumerate(scenario.requests)]
         for offset_s, kind, caller in zip(offsets, kinds, callers, strict=True):
@@ -82,6 +82,12 @@ def balanced(count: int, shares: Sequence[float], *, draw: random.Random, block:
         draw.shuffle(chosen)
         drawn += chosen
     return drawn
+
+
+def _weights(scenario: Scenario, phase: int) -> list[float]:
+    """Shares of the kinds of requests in a phase; the warm-up is like the first."""
+    mix = scenario.phases[max(0, phase)].mix
+    return [mix.get(request.name, request.weight) for request in scenario.requests]
 
 
 def _stretches(scenario: Scenario) -> Iterator[tuple[int, float, float, float]]:

@@ -61,10 +61,11 @@ def _effect(view: View) -> str:
     healthy_ratio = _in_time_ratio(view, "healthy")
     if healthy_ratio is not None and healthy_ratio < GOOD_RATIO:
         return f"Even while all was well, only {percent(healthy_ratio)} of requests got a right answer in time."
-    late = [c for c in view.evidence.claims if view.evidence.latency_ms(c.row) > view.evidence.patience_ms]
+    seen = view.evidence
+    late = [c for c in seen.claims if seen.latency_ms(c.row) > seen.patience_ms(c.row)]
     if len(late) > MANY_RATIO * m["attempted"]:
         return (
-            f"{len(late):,} of {m['attempted']:,} people waited longer than {view.evidence.patience_ms:,.0f} ms "
+            f"{len(late):,} of {m['attempted']:,} people waited longer than {seen.patience_ms(late[0].row):,.0f} ms "
             f"(p95 {told_ms(m, 'p95')}): the limit is longer than their patience.{_aftermath(view)}"
         )
     in_time = percent(share(m["in_time"], m["attempted"]))

@@ -95,14 +95,22 @@ class Evidence:
         return share(sum(claim.right for claim in self.claims), len(self.claims))
 
     @cached_property
-    def patience_ms(self) -> float:
-        """How long people wait for an answer: the longest `within_ms` that a rule of the scenario names."""
-        named = [rule.params["within_ms"] for rule in self.record.head.scenario.rules if "within_ms" in rule.params]
-        return float(max(named, default=math.inf))
+    def _patience_ms(self) -> tuple[float, ...]:
+        """By kind of request: the longest `within_ms` of the rules that look at it."""
+        scenario = self.record.head.scenario
+        named = [(rule.params.get("request"), rule.params.get("within_ms")) for rule in scenario.rules]
+        return tuple(
+            float(max((ms for name, ms in named if ms is not None and name in (None, request.name)), default=math.inf))
+            for request in scenario.requests
+        )
+
+    def patience_ms(self, row: Row) -> float:
+        """How long people wait for the answer to such a request, as the rules of the scenario say."""
+        return self._patience_ms[row.request]
 
     def in_time(self, claim: Claim) -> bool:
         """A right answer that came before people left."""
-        return claim.right and self.latency_ms(claim.row) <= self.patience_ms
+        return claim.right and self.latency_ms(claim.row) <= self.patience_ms(claim.row)
 
     @cached_property
     def dishonest(self) -> list[Claim]:
@@ -111,10 +119,16 @@ class Evidence:
     def latency_ms(self, row: Row) -> float:
         return self.record.latency_s(row) * 1000
 
+    @cached_property
+    def awaited(self) -> tuple[Claim, ...]:
+        """Claims of those requests whose answer people wait for: all of them, unless rules name a patience for some."""
+        waited = tuple(claim for claim in self.claims if self.patience_ms(claim.row) < math.inf)
+        return waited or self.claims
+
     def percentile(self, percent: float) -> Percentile | None:
-        """Latency from the intended start over all scored rows, unanswered ones at their age."""
+        """Latency from the intended start over what people wait for, unanswered requests at their age."""
         return percentile(
-            [(self.record.latency_s(claim.row), claim.row.done_s is None) for claim in self.claims], percent
+            [(self.record.latency_s(claim.row), claim.row.done_s is None) for claim in self.awaited], percent
         )
 
 

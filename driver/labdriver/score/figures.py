@@ -72,7 +72,7 @@ def figures(record: Record) -> Figures:
         "false": len(evidence.dishonest),
     }
     values = {key: _share(number, count) for key, number in counts.items()}
-    latencies = sorted((evidence.latency_ms(c.row), c.row.done_s is None) for c in evidence.claims)
+    latencies = sorted((evidence.latency_ms(c.row), c.row.done_s is None) for c in evidence.awaited)
     values |= {f"p{p}": _percentile(latencies, p) for p in (50, 95, 99)}
     peak = float(peak_in_flight(record.rows))
     values["peak"] = Value(peak, peak, peak)

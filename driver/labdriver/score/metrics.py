@@ -2,7 +2,7 @@
 
 attempted = succeeded + failed + unfinished. `succeeded` holds right answers, degraded ones and late ones included
 (`in_time` without the late ones); `dishonest` is part of `failed`; `unfinished` is hung + unsent. Percentiles are
-nearest-rank over all scored requests, from the intended start; `<name>_censored`: the value is a lower bound.
+nearest-rank over the requests that people wait for, from the intended start; `<name>_censored`: a lower bound.
 """
 
 from collections import Counter

@@ -11,6 +11,8 @@ from labsvc.clients import Clients
 from labsvc.deps import Deps, RealClock
 from labsvc.health import Service
 from labsvc.host import Host
+from labsvc.jobs.desk import Desk
+from labsvc.jobs.postgres import PostgresStore
 from labsvc.metrics import Metrics
 from labsvc.settings import Settings
 
@@ -25,7 +27,8 @@ async def hosting(role: str, settings: Settings) -> AsyncIterator[Service]:
     heartbeat = db.Heartbeat(settings.database_url)
     sessions = db.Sessions(settings.database_url, metrics=metrics)
     clients = Clients(settings.depsim_url, size=settings.http_pool_size, metrics=metrics)
-    host = Host(settings.labs_dir, Deps(role, pool, RealClock(), structlog.get_logger(), clients))
+    jobs = Desk(PostgresStore(pool))
+    host = Host(settings.labs_dir, Deps(role, pool, RealClock(), structlog.get_logger(), clients, jobs))
 
     async def missing() -> list[str]:
         database = await heartbeat.missing() if settings.database_url else ""
@@ -37,7 +40,7 @@ async def hosting(role: str, settings: Settings) -> AsyncIterator[Service]:
         watching = asyncio.create_task(sessions.watch())
     host.start()
     try:
-        yield Service(role, settings.replica or role, host.app, metrics, missing, host.report())
+        yield Service(role, settings.replica or role, host.app, metrics, missing, host.report(), host.end_background)
     finally:
         if watching is not None:
             watching.cancel()

@@ -57,6 +57,22 @@ def test_plan_warm_up_is_the_first_phase_before_zero(make_scenario: Any) -> None
     assert list(planned.intended_s) == sorted(planned.intended_s)
 
 
+def test_plan_a_phase_may_have_a_mix_of_its_own(make_scenario: Any) -> None:
+    """A batch of one kind; the warm-up is mixed like the first phase, the others as the requests say."""
+    phases = [
+        {**TWO_PHASES[0], "mix": {"bulk": 0}},
+        {**TWO_PHASES[1], "mix": {"bulk": 3}},
+        {**TWO_PHASES[0], "name": "late"},
+    ]
+    requests = [{"name": name, "path": f"/{name}"} for name in ("single", "bulk")]
+    planned = plan(make_scenario(phases=phases, requests=requests, warm_up_s=1), seed=1)
+    mixed = Counter(zip(planned.phase, planned.target, strict=True))
+    assert mixed == {(-1, "/single"): 10, (0, "/single"): 20, (1, "/single"): 10, (1, "/bulk"): 30} | {
+        (2, "/single"): 10,
+        (2, "/bulk"): 10,
+    }
+
+
 def test_plan_poisson_gaps_are_exponential(make_scenario: Any) -> None:
     """Mean and deviation of the gaps are both 1/rate, within 10 % over 2000 arrivals (seed 3)."""
     planned = plan(make_scenario(rate_rps=100, duration_s=20, arrivals="poisson"), seed=3)
