@@ -65,6 +65,20 @@ class EventList:
             self._tie(handle)
         return handle
 
+    def unscheduled(self, callback: Callback, argument: Any) -> Handle:
+        """A handle for an event that will be scheduled with `again`, once or many times."""
+        return [callback, argument, NEVER_US, 0]
+
+    def again(self, handle: Handle, time_us: int) -> None:
+        """Schedule the event of a handle that is not pending: cheaper than `at` for what recurs."""
+        if time_us < self.now_us:
+            raise Misuse(f"cannot schedule at {time_us} us, it is {self.now_us} us ({iso(self.now_us)}) now")
+        handle[2] = time_us
+        if self._due.setdefault(time_us, handle) is handle:
+            heappush(self._heap, time_us)
+        else:
+            self._tie(handle)
+
     def cancel(self, handle: Handle) -> bool:
         """Keep an event from running. False when it ran or was cancelled before; O(1), memory is given back."""
         holder = self._due.get(handle[2])
@@ -143,21 +157,12 @@ class EventList:
                     handle[2] = again_us
                     time_us = pushpop(heap, again_us)
                 else:
-                    self._again(handle, again_us)
+                    self.again(handle, again_us)
                     time_us = pop(heap)
             heappush(heap, time_us)
         finally:
             self.executed += limit - length_hint(ticks)
         return time_us > until_us
-
-    def _again(self, handle: Handle, again_us: int) -> None:
-        if again_us < self.now_us:
-            raise Misuse(f"an event asked to run again at {again_us} us, it is {self.now_us} us now")
-        handle[2] = again_us
-        if self._due.setdefault(again_us, handle) is handle:
-            heappush(self._heap, again_us)
-        else:
-            self._tie(handle)
 
     def _tie(self, handle: Handle) -> None:
         time_us = handle[2]
@@ -183,7 +188,7 @@ class EventList:
             heappush(self._heap, self.now_us)
         again_us = handle[0](handle[1])
         if again_us is not None:
-            self._again(handle, again_us)
+            self.again(handle, again_us)
 
     def _skip(self, _: None) -> None:
         self.executed -= 1

@@ -78,7 +78,7 @@ class Kernel(EventList):
         """Call `observer` with every command once it is applied: where a host keeps its log safe."""
         self._command_observers.append(observer)
 
-    def handle(self, name: str, handler: Callable[..., Any]) -> None:
+    def on_command(self, name: str, handler: Callable[..., Any]) -> None:
         """Let `handler(**arguments)` answer the command `name`. It raises Misuse before it changes anything."""
         if name in self._handlers:
             raise Misuse(f"command {name!r} has a handler already")

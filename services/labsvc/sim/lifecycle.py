@@ -74,10 +74,10 @@ class Scenarios:
         self._event_types = event_types
         self._counts: dict[str, int] = {}
         self._listeners: list[Callable[[], None]] = []
-        kernel.handle("scenario.trigger", self.trigger)
-        kernel.handle("scenario.stop", self.stop)
-        kernel.handle("scenario.reset", self.reset)
-        kernel.handle("event.inject", self.inject)
+        kernel.on_command("scenario.trigger", self.trigger)
+        kernel.on_command("scenario.stop", self.stop)
+        kernel.on_command("scenario.reset", self.reset)
+        kernel.on_command("event.inject", self.inject)
 
     def listen(self, changed: Callable[[], None]) -> None:
         """Call `changed()` when a scenario changes its phase."""

@@ -34,8 +34,8 @@ class Station:
         self.waiting = 0
         self.offered = 0
         self.served = self.reneged = self.refused = self.withdrawn = 0
-        self.servers = {each: Server(each, kernel.now_us) for each in names}
         self._kernel = kernel
+        self.servers = {each: self._server(each) for each in names}
         self._idle = deque(self.servers.values())  # longest idle first
         self._lines: dict[int, deque[Visit]] = {}  # by priority, lowest first
         self._observers: list[Callable[[Visit], None]] = []
@@ -73,7 +73,7 @@ class Station:
             visit.server = server = self._idle.popleft()
             visit.started_us = now_us
             server.visit = visit
-            kernel.at(now_us + service_us, self._served, visit)
+            kernel.again(server.done, now_us + service_us)
             return
         visit.server = visit.started_us = None
         if self.room is not None and self.waiting >= self.room:
@@ -106,7 +106,7 @@ class Station:
             if k < len(back):
                 self.back(back[k].name)
                 continue
-            server = Server(f"{self.name}-{len(self.servers) + 1}", self._kernel.now_us)
+            server = self._server(f"{self.name}-{len(self.servers) + 1}")
             self.servers[server.name] = server
             self._free(server)
 
@@ -165,24 +165,33 @@ class Station:
         if len(line) > _PURGE_FROM + 2 * self.waiting:
             self._lines[visit.priority] = deque(v for v in line if not v.outcome)
 
-    def _served(self, visit: Visit) -> None:
-        visit.left_us = now_us = self._kernel.now_us
-        server: Server = visit.server  # type: ignore[assignment]  # it has been served
+    def _server(self, name: str) -> Server:
+        server = Server(name, self._kernel.now_us)
+        server.done = self._kernel.unscheduled(self._served, server)
+        return server
+
+    def _served(self, server: Server) -> int | None:
+        """A service ends; returns when the next of the same server does, if it goes on at once."""
+        now_us = self._kernel.now_us
+        visit: Visit = server.visit  # type: ignore[assignment]  # it was being served
+        visit.left_us = now_us
+        visit.outcome = "served"
         server.busy_us += visit.service_us
+        self.served += 1
+        next_us = None
         if visit.wrap_us:
             self._kernel.after(visit.wrap_us, self._wrapped, server)
         elif self.waiting or server.leaving:
-            self._free(server)
+            next_us = self._turn(server)
         else:
             server.visit = None
             server.turned_us = now_us
             self._idle.append(server)
-        visit.outcome = "served"
-        self.served += 1
         for observer in self._observers:
             observer(visit)
         if visit.then is not None:
             visit.then(visit)
+        return next_us
 
     def _wrapped(self, server: Server) -> None:
         if server.visit is not None:
@@ -190,19 +199,27 @@ class Station:
         self._free(server)
 
     def _free(self, server: Server) -> None:
-        """Give a server the oldest visit of the most urgent line, or let it stand idle, or go."""
+        next_us = self._turn(server)
+        if next_us is not None:
+            self._kernel.again(server.done, next_us)
+
+    def _turn(self, server: Server) -> int | None:
+        """Give a server the oldest visit of the most urgent line, or let it stand idle, or go.
+
+        Returns when the service of that visit ends, None when there is none.
+        """
         server.turned_us = now_us = self._kernel.now_us
         server.visit = None
         if server.leaving:
             server.duty, server.leaving = server.leaving, ""
         elif self.waiting:
-            visit = self._next()
+            server.visit = visit = self._next()
             visit.server = server
             visit.started_us = now_us
-            server.visit = visit
-            self._kernel.at(now_us + visit.service_us, self._served, visit)
+            return now_us + visit.service_us
         else:
             self._idle.append(server)
+        return None
 
     def _next(self) -> Visit:
         for line in self._lines.values():

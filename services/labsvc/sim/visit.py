@@ -95,7 +95,8 @@ def visit(entity: Entity) -> Visit:
 class Server:
     """One server. `visit`: whom it serves or wraps up after, None when it does neither."""
 
-    __slots__ = ("busy_us", "duty", "leaving", "name", "turned_us", "visit")
+    __slots__ = ("busy_us", "done", "duty", "leaving", "name", "turned_us", "visit")
+    done: Handle  # its end of service; a server has one at a time
 
     def __init__(self, name: str, now_us: int) -> None:
         self.name = name

@@ -64,7 +64,7 @@ class Shop:
             name = f"noise-{k}"
             Source(kernel, modifiers, name, Rate(30, (DAY_CURVE,)), lambda e, s=name: kernel.emit(s, e, {}))
         self.orders = Source(kernel, modifiers, "orders", Rate(self.per_hour, (DAY_CURVE, WEEK)), self.chain.enter)
-        kernel.handle("orders.rate", self.set_rate)
+        kernel.on_command("orders.rate", self.set_rate)
 
     def set_rate(self, per_hour: float) -> float:
         self.orders.set_rate(Rate(per_hour, (DAY_CURVE, WEEK)))

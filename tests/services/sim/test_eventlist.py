@@ -89,13 +89,27 @@ def test_a_repeating_event_is_cancelled_by_its_first_handle() -> None:
     assert ticker.ran == [0, 10, 20]
 
 
+def test_a_handle_made_beforehand_is_scheduled_again_and_again() -> None:
+    """Each time it runs once, and it can be cancelled while it is pending only."""
+    events, ran = EventList(), []
+    handle = events.unscheduled(lambda name: ran.append((name, events.now_us)), "bell")
+    assert not events.cancel(handle)
+    for time_us in (3, 9):
+        events.again(handle, time_us)
+        events.run_until(time_us)
+    events.again(handle, 20)
+    assert events.cancel(handle)
+    events.run_until(30)
+    assert ran == [("bell", 3), ("bell", 9)]
+
+
 def test_the_past_is_refused() -> None:
     """Neither at() nor a returned instant can turn time back."""
     events = EventList(start_us=100)
     with pytest.raises(Misuse, match="cannot schedule at 99 us, it is 100 us"):
         events.at(99, print, None)
     events.at(110, lambda _: 105, None)
-    with pytest.raises(Misuse, match="run again at 105 us, it is 110 us"):
+    with pytest.raises(Misuse, match="cannot schedule at 105 us, it is 110 us"):
         events.run_until(200)
 
 

@@ -40,7 +40,7 @@ COMMANDS = st.lists(
 def test_a_command_is_applied_after_all_that_was_due(kernel: Kernel) -> None:
     """Events of the same instant come first; the log says when it was and how many events had run."""
     order: list[str] = []
-    kernel.handle("mark", lambda text: order.append(text))
+    kernel.on_command("mark", lambda text: order.append(text))
     kernel.at(5, lambda _: order.append("event"), None)
     kernel.at(5, lambda _: order.append("event too"), None)
     kernel.run_until(5, limit=1)
@@ -51,7 +51,7 @@ def test_a_command_is_applied_after_all_that_was_due(kernel: Kernel) -> None:
 
 def test_an_unknown_command_names_the_known_ones(kernel: Kernel) -> None:
     """And is not logged."""
-    kernel.handle("start", lambda: None)
+    kernel.on_command("start", lambda: None)
     with pytest.raises(Misuse, match="unknown command 'stop', expected one of: start"):
         kernel.command("stop")
     assert kernel.log == []
@@ -63,7 +63,7 @@ def test_a_refused_command_is_not_logged(kernel: Kernel) -> None:
     def refuse() -> None:
         raise Misuse("not now")
 
-    kernel.handle("start", refuse)
+    kernel.on_command("start", refuse)
     kept: list[object] = []
     kernel.observe_commands(kept.append)
     with pytest.raises(Misuse, match="not now"):
@@ -74,7 +74,7 @@ def test_a_refused_command_is_not_logged(kernel: Kernel) -> None:
 def test_arguments_are_what_a_replay_will_read(kernel: Kernel) -> None:
     """Tuples become lists on both sides."""
     seen: list[object] = []
-    kernel.handle("put", lambda items: seen.append(items))
+    kernel.on_command("put", lambda items: seen.append(items))
     kernel.command("put", items=(1, 2))
     assert seen == [[1, 2]]
     assert kernel.log[0].arguments == {"items": [1, 2]}
