@@ -1,4 +1,4 @@
-"""A kit as a participant has it: a copy of the checkout, the commands as processes, a stack of its own on free ports."""
+"""A kit as a participant has it: a copy of the checkout, commands as processes, a stack of its own on free ports."""
 
 import json
 import os

@@ -4,12 +4,11 @@ import json
 import os
 import signal
 import subprocess
-
 from pathlib import Path
 
 import pytest
-from labdriver.errors import EnvironmentFault
 
+from labdriver.errors import EnvironmentFault
 from tests.e2e.conftest import SHORT, Kit
 
 pytestmark = pytest.mark.stack
