@@ -61,6 +61,20 @@ SELECT (SELECT coalesce(json_agg(json_build_object('sku', sku, 'stocked', stocke
         FROM tx.orders)
 """
 
+# One statement, so that the row's lock is held for one round trip and the commit, and no longer than the edit wants.
+RESERVE = """
+WITH taken AS (UPDATE tx.products SET in_stock = in_stock - 1 WHERE sku = %(sku)s AND in_stock > 0 RETURNING sku)
+INSERT INTO tx.orders (id, sku, amount_cents, status) SELECT %(id)s, sku, %(amount_cents)s, 'pending' FROM taken
+"""
+
+SETTLE_PAID = """
+UPDATE tx.orders SET status = 'paid', payment_ref = %(payment_ref)s WHERE id = %(id)s AND status = 'pending'
+"""
+SETTLE_FAILED = """
+WITH off AS (UPDATE tx.orders SET status = 'failed' WHERE id = %(id)s AND status = 'pending' RETURNING sku)
+UPDATE tx.products AS p SET in_stock = in_stock + 1 FROM off WHERE p.sku = off.sku
+"""
+
 CLAIM = """
 UPDATE tx.orders SET claimed_at = clock_timestamp() WHERE id = (
     SELECT id FROM tx.orders
@@ -84,16 +98,8 @@ class Shop:
         return self.db.connection()
 
     async def reserve(self, conn: AsyncConnection[Any], order: Any) -> bool:
-        rows = await conn.execute("SELECT in_stock FROM tx.products WHERE sku = %s FOR UPDATE", (order.sku,))
-        row = await rows.fetchone()
-        if row is None or row[0] < 1:
-            return False
-        await conn.execute("UPDATE tx.products SET in_stock = in_stock - 1 WHERE sku = %s", (order.sku,))
-        await conn.execute(
-            "INSERT INTO tx.orders (id, sku, amount_cents, status) VALUES (%s, %s, %s, 'pending')",
-            (order.id, order.sku, order.amount_cents),
-        )
-        return True
+        written = await conn.execute(RESERVE, vars(order))
+        return written.rowcount == 1
 
     async def pay(self, order: Any, *, key: str = "") -> dict[str, Any]:
         try:
@@ -109,13 +115,10 @@ class Shop:
         return receipt
 
     async def settle(self, conn: AsyncConnection[Any], order: Any, receipt: dict[str, Any] | None) -> None:
-        status, reference = ("paid", receipt["payment_ref"]) if receipt else ("failed", None)
-        changed = await conn.execute(
-            "UPDATE tx.orders SET status = %s, payment_ref = %s WHERE id = %s AND status = 'pending'",
-            (status, reference, order.id),
-        )
-        if changed.rowcount and not receipt:
-            await conn.execute("UPDATE tx.products SET in_stock = in_stock + 1 WHERE sku = %s", (order.sku,))
+        if receipt:
+            await conn.execute(SETTLE_PAID, {"id": order.id, "payment_ref": receipt["payment_ref"]})
+        else:
+            await conn.execute(SETTLE_FAILED, {"id": order.id})
 
     def later(self, work: Coroutine[Any, Any, None]) -> None:
         self.track(asyncio.create_task(work)).add_done_callback(self._ended)

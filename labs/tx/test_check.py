@@ -202,7 +202,7 @@ def test_sixty_customers_at_once_want(skus: list[str]) -> None:
     )
     wrong = [sale for sale in day.sales if sale.reply.status not in (200, 202)]
     assert not wrong, (
-        f"40 customers, 40 homes, but one was answered {wrong[0].reply.status}: {dict(wrong[0].reply.body)}"
+        f"every customer had a home in stock, but one was answered {wrong[0].reply.status}: {dict(wrong[0].reply.body)}"
     )
 
 

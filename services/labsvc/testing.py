@@ -2,6 +2,7 @@
 
     run_virtual(scenario())                         a minute passes in a millisecond
     dependency = FakeDependency(answer(), hang())   first call answered after 40 ms, then every call hangs
+    database = FakeDatabase(pool_size=10)           a pool, transactions and row locks in memory (fakedb.py)
     edit = load_edit(folder)                        the lab's edit file as it is on disk
 
 Never touches network, files other than the lab's, or the real clock.

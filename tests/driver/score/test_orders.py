@@ -20,7 +20,7 @@ from labdriver.score.rules._balance import BalanceParams
 TX = lab.load(Path(__file__).resolve().parents[3] / "labs", "tx").scenario
 HEAD = build(refuse_all).head.model_copy(update={"scenario": TX, "lab": "tx", "load_s": 18.0, "end_s": 20.0})
 PARAMS = OrdersParams(operation="payment")
-STRICT = BalanceParams(zero_ratio=0.5, needs_ok_ratio=0)
+STRICT = BalanceParams(zero_ratio=0.5, needs_in_time_ratio=0)
 PRICE_CENTS = 100
 
 
@@ -270,7 +270,7 @@ def test_tidy_books_of_a_shop_that_serves_nobody_are_no_achievement() -> None:
     shop.order()
     for _ in range(9):
         shop.order(None, told=503, outcome=None)
-    gated = BalanceParams(zero_ratio=0.5, needs_ok_ratio=0.5)
+    gated = BalanceParams(zero_ratio=0.5, needs_in_time_ratio=0.5)
     for rule in (payments, stock, settled):
         judged = balance(shop, rule, gated)
         assert judged.share == 0

@@ -1,21 +1,20 @@
 """What the rules on orders share: an account of both sides, and points by the share of orders that do not fit.
 
-Orders that the edit has never touched fit trivially. So these rules stand behind the gate of right answers: a shop
-that serves nobody has tidy books, and no points for them.
+A shop that serves nobody has tidy books. So these rules give nothing when too few people got a right answer in time.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from labdriver.lab import Share
+from labdriver.lab import Model, Share
 from labdriver.score.books._account import Account, open_account
 from labdriver.score.evidence import Evidence, share
-from labdriver.score.rule import Judged, Lost, linear, percent
+from labdriver.score.rule import Judged, Lost, linear, losses, percent
 from labdriver.score.rules import _gate
 
 
-class BalanceParams(_gate.GateParams):
-    allows_false_ratio: Share = 1.0  # answers are another rule's
+class BalanceParams(Model):
+    needs_in_time_ratio: Share = 0.5  # share of right answers in time among all scored requests
     full_ratio: Share = 0.0  # share of all orders that may not fit, up to which all points are given
     zero_ratio: Share
 
@@ -49,12 +48,17 @@ def judge(evidence: Evidence, params: BalanceParams, *, find: Find, fine: str) -
     reason = fine.format(count=known)
     if misfits:
         reason = f"{count} of {known} orders do not fit ({percent(ratio)}), such as: {misfits[0].what}"
-    judged = Judged(
-        linear(ratio, zero=params.zero_ratio, full=params.full_ratio),
-        reason,
-        tuple(_lost(account, evidence, misfit) for misfit in misfits),
-    )
-    return _gate.behind(evidence, params, judged)
+    value = linear(ratio, zero=params.zero_ratio, full=params.full_ratio)
+    served_ratio = share(sum(evidence.in_time(claim) for claim in evidence.claims), len(evidence.claims))
+    if value and served_ratio < params.needs_in_time_ratio:
+        return Judged(
+            0,
+            f"only {percent(served_ratio)} of all requests got a right answer in time, "
+            f"{percent(params.needs_in_time_ratio)} are needed before this counts: tidy books of a shop that serves "
+            "nobody are no achievement",
+            losses(claim for claim in evidence.claims if not claim.right),
+        )
+    return Judged(value, reason, tuple(_lost(account, evidence, misfit) for misfit in misfits))
 
 
 def _lost(account: Account, evidence: Evidence, misfit: Misfit) -> Lost:

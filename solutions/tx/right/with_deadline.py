@@ -31,21 +31,20 @@ async def place(order: Order, shop: "Shop") -> Reply:
     """Sell one home: reserve it, take the payment, settle the order."""
 
     # LAB: STEP2 TODO: a connection and the row's lock are held while another company thinks. Do not call in here.
-    take = "UPDATE tx.products SET in_stock = in_stock - 1 WHERE sku = %s AND in_stock > 0"
-    note = "INSERT INTO tx.orders (id, sku, amount_cents, status) VALUES (%s, %s, %s, 'pending')"
+    import asyncio
+
     async with shop.transaction() as conn:
-        if not (await conn.execute(take, (order.sku,))).rowcount:
+        if not await shop.reserve(conn, order):
             return sold_out()
-        await conn.execute(note, (order.id, order.sku, order.amount_cents))
     receipt = None
     try:
-        receipt = await shop.pay(order)
-    except NotPaid:
-        return unpaid()
-    finally:
-        async with shop.transaction() as conn:
-            await shop.settle(conn, order, receipt)
-    return paid(receipt)
+        async with asyncio.timeout(1.0):
+            receipt = await shop.pay(order)
+    except (NotPaid, TimeoutError):
+        pass
+    async with shop.transaction() as conn:
+        await shop.settle(conn, order, receipt)
+    return paid(receipt) if receipt else unpaid()
     # LAB: STEP2 END
 
 
