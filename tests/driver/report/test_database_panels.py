@@ -55,16 +55,17 @@ def test_answers_say_what_the_samples_hold() -> None:
     assert answers(BAD) == [
         "Up to 90 callers waited for one of 10 connections, in 2 of 3 seconds.",
         "Longer than 120 ms in 3 of 3 looks; the oldest transaction seen was 2,500 ms old.",
-        "Up to 9 sessions waited for a row that another transaction had locked; up to 3 sat idle with one open.",
+        "Up to 9 sessions waited for a row that another transaction had locked; "
+        "up to 3 sat idle with a transaction open.",
     ]
 
 
 def test_answers_of_a_run_where_nobody_waited() -> None:
     """Said as such, not as a row of noughts."""
     assert answers(WELL) == [
-        "Nobody waited: never more than 2 connections were in use.",
+        "Nobody waited when we looked; at most 2 of the pool's connections were in use.",
         "Longer than 120 ms in 0 of 2 looks; the oldest transaction seen was 2 ms old.",
-        "Nothing: no session ever waited for a lock or sat idle in a transaction when we looked.",
+        "No session waited for a row that another transaction had locked; none sat idle with a transaction open.",
     ]
 
 

@@ -322,8 +322,8 @@ def test_head_of_the_page_says_who_waited_for_what() -> None:
     }
     full = replace(seen, record=replace(seen.record, samples=(*seen.record.samples, Sample(6.0, crowd))))
     assert own_words(full).startswith(
-        "At 6 s, 40 callers waited for one of 10 database connections. 7 of these waited for a row that another "
-        "transaction had locked; the oldest transaction was 2.5 s old, where a payment takes 150 ms."
+        "At 6 s, 40 callers waited for a database connection. 10 had one, and 7 of these waited for a row that another "
+        "transaction had locked: the oldest was 2.5 s old, where a payment takes 150 ms."
     )
     assert own_words(looked({4.0: 2.0})) == (
         "100 % of all requests got a right answer in time; nobody waited longer than 200 ms."

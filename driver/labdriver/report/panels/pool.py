@@ -38,7 +38,7 @@ def _answer(used: _sampled.Looks, waiting: _sampled.Looks) -> str:
         return "No samples were taken."
     most, queue = int(_sampled.highest(used)), int(_sampled.highest(waiting))
     if not queue:
-        return f"Nobody waited: never more than {most} connections were in use."
+        return f"Nobody waited when we looked; at most {most} of the pool's connections were in use."
     stuck = sum(value > 0 for _, value in waiting)
     return f"Up to {queue:,} callers waited for one of {most} connections, in {stuck} of {len(waiting)} seconds."
 

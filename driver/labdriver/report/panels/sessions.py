@@ -42,12 +42,11 @@ def _answer(locked: _sampled.Looks, idle: _sampled.Looks) -> str:
     if not locked:
         return "No samples were taken."
     waits, idlers = int(_sampled.highest(locked)), int(_sampled.highest(idle))
-    if not waits and not idlers:
-        return "Nothing: no session ever waited for a lock or sat idle in a transaction when we looked."
-    return (
-        f"Up to {waits} sessions waited for a row that another transaction had locked; up to {idlers} sat idle with "
-        "one open."
-    )
+    if not waits:
+        told = "No session waited for a row that another transaction had locked"
+    else:
+        told = f"Up to {waits} sessions waited for a row that another transaction had locked"
+    return f"{told}; {f'up to {idlers}' if idlers else 'none'} sat idle with a transaction open."
 
 
 PANEL = Panel("What held the database's sessions up?", SessionsParams, draw)

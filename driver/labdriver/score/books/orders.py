@@ -164,17 +164,17 @@ def _crowd(evidence: Evidence, params: OrdersParams) -> str:
         return ""
     values = fullest.values
     told = (
-        f"At {fullest.t_s:.0f} s, {values[waiting]:,.0f} callers waited for one of "
-        f"{values.get(f'{role}.db_in_use', 0):.0f} database connections."
+        f"At {fullest.t_s:.0f} s, {values[waiting]:,.0f} callers waited for a database connection. "
+        f"{values.get(f'{role}.db_in_use', 0):.0f} had one"
     )
     locked = values.get(f"{role}.db_lock_waits", 0)
     oldest_s = values.get(f"{role}.db_longest_transaction_s")
     times_s = [c.done_s - c.at_s for c in evidence.record.calls if c.operation == params.operation and c.done_s]
     if oldest_s is None or not times_s:
-        return told
+        return f"{told}."
     return (
-        f"{told} {locked:.0f} of these waited for a row that another transaction had locked; the oldest transaction "
-        f"was {oldest_s:.1f} s old, where a {params.operation} takes {median(times_s) * 1000:,.0f} ms."
+        f"{told}, and {locked:.0f} of these waited for a row that another transaction had locked: the oldest was "
+        f"{oldest_s:.1f} s old, where a {params.operation} takes {median(times_s) * 1000:,.0f} ms."
     )
 
 
