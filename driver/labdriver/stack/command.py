@@ -1,10 +1,13 @@
 """One subprocess, with a deadline: how the driver talks to `docker`, `k3d` and the like. No shell takes part."""
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
+
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @dataclass(frozen=True)
@@ -44,4 +47,4 @@ def run(*args: str, timeout_s: float, more_env: Mapping[str, str] | None = None)
         return Ran(None, err=f"{args[0]} gave no answer in {timeout_s:g} s")
     except OSError as error:
         return Ran(None, err=f"{args[0]} cannot be run: {error.strerror}")
-    return Ran(done.returncode, done.stdout, done.stderr)
+    return Ran(done.returncode, COLOUR.sub("", done.stdout), COLOUR.sub("", done.stderr))

@@ -50,12 +50,16 @@ class ApiFault(EnvironmentFault):
 class Api:
     """One cluster, by the context of a kubeconfig file."""
 
-    def __init__(self, kubeconfig: Path | str, context: str) -> None:
-        """Read the credentials. Raises EnvironmentFault when the file or the context is not there."""
+    def __init__(self, kubeconfig: Path | str, context: str, *, call_s: float = CALL_S) -> None:
+        """Read the credentials. Raises EnvironmentFault when the file or the context is not there.
+
+        `call_s`: longest time that one call may take.
+        """
         from kubernetes import config  # late: a third of a second that other runtimes need not pay
         from kubernetes.config.config_exception import ConfigException
 
         self.context = context
+        self._call_s = call_s
         self.kubeconfig = str(kubeconfig)
         try:
             load: Any = config.new_client_from_config
@@ -135,13 +139,13 @@ class Api:
 
     def call(
         self, method: str, where: str, query: Mapping[str, str] | None = None, body: Object | None = None, *,
-        content_type: str = "application/json", timeout_s: float = CALL_S,
+        content_type: str = "application/json",
     ) -> Object:  # fmt: skip
         """One request; the JSON object of its answer. Raises ApiFault with what the API said."""
         import urllib3
 
         try:
-            response = self._send(method, where, query or {}, body, content_type=content_type, read_s=timeout_s)
+            response = self._send(method, where, query or {}, body, content_type=content_type, read_s=self._call_s)
             told: Object = json.loads(response.data or b"{}")
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise self._silent(error) from error

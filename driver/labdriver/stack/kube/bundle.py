@@ -22,6 +22,7 @@ from labdriver.stack.kube.image import image
 from labdriver.stack.manifests import IMAGE
 
 INDEX = "bundle.json"
+BASE_FILE = "docker/labsvc-base.tar.gz"
 SCHEMA_VERSION = 1
 CHUNK_BYTES = 1 << 20
 
@@ -62,7 +63,7 @@ def wanted(root: Path) -> list[Item]:
     return [
         *docker,
         *(item for item in cluster if item.image.partition(":")[0] != IMAGE),
-        Item("docker/labsvc-base.tar.gz", ours.base, made_here=True),
+        Item(BASE_FILE, ours.base, made_here=True),
         Item("cluster/labsvc.tar.gz", ours.app, made_here=True),
     ]
 

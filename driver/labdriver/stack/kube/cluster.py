@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Protocol
 
-from labdriver.stack.kube.api import Api, Object
+from labdriver.stack.kube.api import CALL_S, Api, Object
 from labdriver.stack.kube.image import Image
 from labdriver.stack.runtime import Say
 
@@ -36,6 +36,7 @@ class Cluster(Protocol):
 
     name: str  # k3d, kube
     pull: str  # imagePullPolicy
+    no_image: str  # what to type when a node does not have an image
     folder: Path  # its state
 
     def ensure(self, say: Say) -> list[str]:
@@ -85,9 +86,9 @@ def recall(folder: Path) -> Known | None:
         return None
 
 
-def connect(known: Known) -> Api:
+def connect(known: Known, *, call_s: float = CALL_S) -> Api:
     """The API of a remembered cluster. Raises EnvironmentFault when its credentials are gone."""
-    return Api(known.kubeconfig, known.context)
+    return Api(known.kubeconfig, known.context, call_s=call_s)
 
 
 def identity(api: Api) -> str:

@@ -7,44 +7,29 @@
 Believes nothing but what k3d lists and what the API answers. Never pulls an image: what is missing is said.
 """
 
-import hashlib
-import json
 import shutil
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from labdriver.errors import EnvironmentFault
 from labdriver.settings import DEFAULT_PORTS, Settings
-from labdriver.stack import manifests
 from labdriver.stack.command import Ran, run
-from labdriver.stack.kube import bundle, cluster, image
+from labdriver.stack.kube import bundle, cluster, containers, k3d_config, supply
 from labdriver.stack.kube.api import Api, Object
 from labdriver.stack.kube.cluster import Known
+from labdriver.stack.kube.containers import Seen
 from labdriver.stack.kube.image import Image
+from labdriver.stack.kube.k3d_config import Config, fingerprint
 from labdriver.stack.local.ports import HOST, listen_for
 from labdriver.stack.runtime import Say
 
-OWNER_LABEL, CONFIG_LABEL = "breakwater.checkout", "breakwater.config"
-IMPORTED_AT_START = "/var/lib/rancher/k3s/agent/images"
-HELPER = "k3d-tools"
-ASK_S, CREATE_S, START_S, STOP_S, IMPORT_S = 10.0, 180.0, 90.0, 60.0, 120.0
+ASK_S, CREATE_S, START_S, STOP_S = 10.0, 180.0, 90.0, 60.0
 ANSWER_S = 15.0  # a running node whose API says nothing for so long has crashed
+QUICK_S = 3.0  # for one answer of an API that may be hanging
 POLL_S = 0.2
-
-
-@dataclass(frozen=True)
-class Seen:
-    """The cluster as k3d lists it."""
-
-    servers: int
-    running: int
-    owner: str
-    fingerprint: str
 
 
 class K3dCluster:
@@ -52,6 +37,7 @@ class K3dCluster:
 
     name = "k3d"
     pull = "Never"
+    no_image = "make prefetch RUNTIME=k3d, then make down up RUNTIME=k3d"
 
     def __init__(self, root: Path, settings: Settings) -> None:
         self._root = root.resolve()
@@ -65,17 +51,17 @@ class K3dCluster:
 
     def ensure(self, say: Say) -> list[str]:
         known = cluster.recall(self.folder)
-        config = self._config(self._ports(known))
-        if known and known.fingerprint == _fingerprint(config) and self._answers(within_s=1.0):
+        config = self._config(known)
+        if known and known.fingerprint == fingerprint(config) and self._answers(within_s=1.0):
             return []
         self._need_tools()
-        seen = self._seen()
-        if seen and seen.owner != str(self._root):
+        seen = containers.look(self.title)
+        if seen and seen.servers and seen.owner != str(self._root):
             raise EnvironmentFault(
                 f"the k3d cluster {self.title} belongs to {seen.owner or 'somebody else'}, not to this checkout",
                 next_step=f"make down there, or k3d cluster delete {self.title}",
             )
-        lines = self._mended(seen, config, say)
+        lines = self._mended(seen, config, known, say)
         self._remember(config)
         return lines
 
@@ -86,15 +72,7 @@ class K3dCluster:
         return wanted
 
     def publish(self, wanted: Image, say: Say) -> str:
-        if not self._has(wanted.app):
-            if not image.in_docker(wanted.app):
-                self._load_base(wanted)
-                image.build(self._root, wanted, self._settings, say)
-            say("handing the image to the cluster")
-            ran = self._k3d("image", "import", wanted.app, "-c", self.title, "-m", "direct", timeout_s=IMPORT_S)
-            if not ran.ok or not self._has(wanted.app):  # k3d ends with 0 when an import failed
-                raise EnvironmentFault(f"the image was not imported: {ran.last_words}", next_step="make down up")
-            image.remove_older(wanted)
+        supply.into_node(self._root, self._settings, self.title, wanted, say=say)
         return wanted.app
 
     def deployed(self, api: Api) -> None:
@@ -102,10 +80,15 @@ class K3dCluster:
 
     def remove(self, say: Say) -> list[str]:
         lines = []
-        seen = self._seen() if self.folder.exists() or run("k3d", "version", timeout_s=ASK_S).ok else None
+        docker = run("docker", "version", "--format", "{{.Server.Version}}", timeout_s=ASK_S)
+        if not docker.ok and self.folder.exists():
+            raise EnvironmentFault(
+                f"Docker does not work ({docker.last_words}): the cluster cannot be removed", next_step="start Docker"
+            )
+        seen = containers.look(self.title) if docker.ok else None
         if seen and seen.owner in (str(self._root), ""):  # "": so half-made that it bears no label; the name is ours
             say(f"removing the cluster {self.title}")
-            self._delete()
+            self._delete(seen)
             lines.append(f"the cluster {self.title}, its network and its volumes are gone")
         if self.folder.exists():
             shutil.rmtree(self.folder)
@@ -114,58 +97,67 @@ class K3dCluster:
 
     # From what was found to a cluster that answers
 
-    def _mended(self, seen: Seen | None, config: Mapping[str, Any], say: Say) -> list[str]:
+    def _mended(self, seen: Seen | None, config: Config, known: Known | None, say: Say) -> list[str]:
         if seen is None:
             self._create(config, say)
             return [f"the cluster {self.title} was made"]
-        if not seen.servers or seen.fingerprint != _fingerprint(config):
-            why = "was left half-made" if not seen.servers else "was made from another configuration"
-            say(f"the cluster {why}: making it anew")
-            self._delete()
-            self._create(config, say)
-            return [f"the cluster {why} and was made anew"]
+        if not seen.servers:
+            return self._made_anew(seen, config, known, "was left half-made", say)
+        if seen.fingerprint != fingerprint(config):
+            return self._made_anew(seen, config, known, "was made from another configuration", say)
         if seen.running and self._answers(within_s=ANSWER_S):
             return ["the cluster's credentials were read again"]
         if seen.running:
             say(f"the cluster runs but its API has not answered for {ANSWER_S:g} s: starting it again")
-            self._k3d("cluster", "stop", self.title, timeout_s=STOP_S)
+            containers.kill(seen.ids)
         else:
             say("the cluster is stopped: starting it")
         self._check_ports(config)
         started = self._k3d("cluster", "start", self.title, "--wait", f"--timeout={START_S:g}s", timeout_s=START_S + 5)
         if started.ok and self._answers(within_s=START_S):
             return ["the cluster was started again"]
-        say(f"it does not come back ({started.last_words}): making it anew")
-        self._delete()
-        self._create(config, say)
-        return ["the cluster did not come back and was made anew"]
+        return self._made_anew(seen, config, known, f"does not come back ({started.last_words})", say)
 
-    def _create(self, config: Mapping[str, Any], say: Say) -> None:
+    def _made_anew(self, seen: Seen, config: Config, known: Known | None, why: str, say: Say) -> list[str]:
+        """Delete and create; first of all what could keep it from being created."""
+        held = {int(url.rsplit(":", 1)[1]) for url in known.urls.values()} if known else set()
+        if seen.running:
+            self._check_ports(config, but=held)
+        supply.refuse_incomplete(self._root, self._settings)
+        say(f"the cluster {why}: making it anew")
+        self._delete(seen)
+        self._create(config, say)
+        return [f"the cluster {why}: it was made anew"]
+
+    def _create(self, config: Config, say: Say) -> None:
         self._check_ports(config)
-        self._check_bundle()
+        supply.refuse_incomplete(self._root, self._settings)
+        for name in (config["image"], supply.helper(self._root)):
+            supply.into_docker(self._root, self._settings, name)
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         rendered = self.folder / "k3d.yaml"
-        rendered.write_text(yaml.safe_dump(dict(config), sort_keys=False), encoding="utf-8")
-        self._load(config["image"])
-        self._load(self._helper())
+        rendered.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
         say(f"making the cluster {self.title}")
         ran = self._k3d("cluster", "create", self.title, "--config", str(rendered), timeout_s=CREATE_S)
         if not ran.ok:
-            self._delete()
+            containers.clear(self.title)
             raise EnvironmentFault(
                 f"k3d did not make the cluster: {_reason(ran)}", next_step="make preflight RUNTIME=k3d"
             )
         if not self._answers(within_s=START_S):
             raise EnvironmentFault(
-                f"the new cluster's API did not answer in {START_S:g} s", next_step=f"docker logs {self._node()}"
+                f"the new cluster's API did not answer in {START_S:g} s",
+                next_step=f"docker logs {containers.node(self.title)}",
             )
 
-    def _delete(self) -> None:
+    def _delete(self, seen: Seen) -> None:
+        containers.kill(seen.ids)
         ran = self._k3d("cluster", "delete", self.title, timeout_s=STOP_S)
-        if not ran.ok and self._seen() is not None:
+        if containers.look(self.title) is not None:
             raise EnvironmentFault(
                 f"k3d did not delete the cluster: {_reason(ran)}", next_step=f"k3d cluster delete {self.title}"
             )
+        containers.clear(self.title)
         (self.folder / cluster.STATE).unlink(missing_ok=True)
         self._kubeconfig.unlink(missing_ok=True)
 
@@ -176,7 +168,7 @@ class K3dCluster:
             try:
                 if not self._kubeconfig.exists():
                     self._fetch_kubeconfig()
-                nodes = Api(self._kubeconfig, self._context).list("Node")["items"]
+                nodes = Api(self._kubeconfig, self._context, call_s=QUICK_S).list("Node")["items"]
                 if nodes and all(_is_ready(node) for node in nodes):
                     return True
             except EnvironmentFault:
@@ -194,14 +186,14 @@ class K3dCluster:
         self._kubeconfig.touch(mode=0o600)
         self._kubeconfig.write_text(ran.out, encoding="utf-8")
 
-    def _remember(self, config: Mapping[str, Any]) -> None:
-        ports = self._ports_of(config)
+    def _remember(self, config: Config) -> None:
+        ports = k3d_config.ports(self._root, config)
         urls = {role: f"http://{HOST}:{port}" for role, port in ports.items()}
         uid = cluster.identity(Api(self._kubeconfig, self._context))
-        known = Known(self._context, str(self._kubeconfig), uid, urls, _fingerprint(config))
+        known = Known(self._context, str(self._kubeconfig), uid, urls, fingerprint(config))
         cluster.remember(self.folder, known)
 
-    # Configuration
+    # Before a cluster is made or started
 
     def _ports(self, known: Known | None) -> dict[str, int]:
         """Ports asked for; the default ports ask for nothing where others are in force."""
@@ -210,66 +202,15 @@ class K3dCluster:
             return {role: int(url.rsplit(":", 1)[1]) for role, url in known.urls.items()}
         return asked
 
-    def _config(self, ports: Mapping[str, int]) -> dict[str, Any]:
-        """k8s/k3d.yaml with this checkout's name, ports, bundle and label of ownership."""
-        config: dict[str, Any] = yaml.safe_load((self._root / "k8s" / "k3d.yaml").read_bytes())
-        roles = manifests.read(self._root / "k8s" / "base").roles
-        server = ["server:0"]
-        config["metadata"] = {"name": self.title}
-        config["ports"] = [
-            {"port": f"{HOST}:{port}:{roles[role].node_port}", "nodeFilters": ["server:0:direct"]}
-            for role, port in ports.items()
-        ]
+    def _config(self, known: Known | None) -> Config:
         images = bundle.folder(self._root, self._settings).resolve() / "cluster"
-        config["volumes"] = [{"volume": f"{images}:{IMPORTED_AT_START}", "nodeFilters": server}]
-        labels = {OWNER_LABEL: str(self._root), CONFIG_LABEL: _fingerprint(config)}
-        runtime = config.setdefault("options", {}).setdefault("runtime", {})
-        runtime["labels"] = [{"label": f"{key}={value}", "nodeFilters": server} for key, value in labels.items()]
-        return config
+        return k3d_config.config(self._root, self.title, self._ports(known), images)
 
-    def _ports_of(self, config: Mapping[str, Any]) -> dict[str, int]:
-        roles = {str(r.node_port): role for role, r in manifests.read(self._root / "k8s" / "base").roles.items()}
-        return {roles[one["port"].split(":")[2]]: int(one["port"].split(":")[1]) for one in config["ports"]}
-
-    def _check_ports(self, config: Mapping[str, Any]) -> None:
-        for role, port in self._ports_of(config).items():
-            listen_for(role, port).close()
-
-    def _check_bundle(self) -> None:
-        path = bundle.folder(self._root, self._settings)
-        missing = bundle.missing(path, bundle.wanted(self._root))
-        if missing:
-            raise EnvironmentFault(
-                f"up never pulls, and {path} lacks {len(missing)} images: {', '.join(missing)}",
-                next_step="make prefetch RUNTIME=k3d on a good network, make prefetch BUNDLE=<folder>,"
-                " or make up RUNTIME=local, which needs none",
-            )
-
-    # Images
-
-    def _helper(self) -> str:
-        return next(item.image for item in bundle.wanted(self._root) if HELPER in item.image)
-
-    def _load(self, name: str) -> None:
-        """Give Docker an image of the bundle that it does not have."""
-        if image.in_docker(name):
-            return
-        item = next(item for item in bundle.wanted(self._root) if item.image == name)
-        image.load(bundle.folder(self._root, self._settings) / item.name)
-
-    def _load_base(self, wanted: Image) -> None:
-        path = bundle.folder(self._root, self._settings)
-        held = bundle.read(path).get("docker/labsvc-base.tar.gz")
-        if held and held.image == wanted.base and not image.in_docker(wanted.base):
-            image.load(path / held.name)
-
-    def _has(self, name: str) -> bool:
-        """True when the node has the image: asked of its container runtime, the API tells it minutes late."""
-        ran = run(
-            *("docker", "exec", self._node(), "ctr", "-n", "k8s.io", "images", "ls", "-q", f"name==docker.io/{name}"),
-            timeout_s=ASK_S,
-        )
-        return ran.ok and name in ran.out
+    def _check_ports(self, config: Config, *, but: Collection[int] = ()) -> None:
+        """Raises EnvironmentFault naming a port that is taken, its owner, and how to move it."""
+        for role, port in k3d_config.ports(self._root, config).items():
+            if port not in but:
+                listen_for(role, port).close()
 
     # k3d itself
 
@@ -285,37 +226,8 @@ class K3dCluster:
                 f"k3d does not work: {k3d.last_words}", next_step="make preflight, or make up RUNTIME=local"
             )
 
-    def _seen(self) -> Seen | None:
-        ran = self._k3d("cluster", "list", "--output", "json", timeout_s=ASK_S)
-        if not ran.ok:
-            raise EnvironmentFault(f"k3d cannot list clusters: {ran.last_words}", next_step="make preflight")
-        try:
-            listed = next((c for c in json.loads(ran.out or "[]") if c["name"] == self.title), None)
-        except (ValueError, KeyError, TypeError) as error:
-            raise EnvironmentFault(
-                f"k3d answered with no list of clusters: {error}", next_step="k3d version"
-            ) from error
-        if listed is None:
-            return None
-        servers = [node for node in listed.get("nodes") or [] if node.get("role") == "server"]
-        labels: dict[str, str] = {}
-        for node in servers:
-            labels |= node.get("runtimeLabels") or {}
-        running = sum(bool((node.get("State") or {}).get("Running")) for node in servers)
-        return Seen(len(servers), running, labels.get(OWNER_LABEL, ""), labels.get(CONFIG_LABEL, ""))
-
     def _k3d(self, *args: str, timeout_s: float) -> Ran:
-        return run("k3d", *args, timeout_s=timeout_s, more_env={"K3D_IMAGE_TOOLS": self._helper()})
-
-    def _node(self) -> str:
-        return f"k3d-{self.title}-server-0"
-
-
-def _fingerprint(config: Mapping[str, Any]) -> str:
-    """Checksum of a configuration, its own label left out."""
-    plain = {key: value for key, value in config.items() if key != "options"}
-    options = {key: value for key, value in config.get("options", {}).items() if key != "runtime"}
-    return hashlib.sha256(json.dumps([plain, options], sort_keys=True).encode()).hexdigest()[:12]
+        return run("k3d", *args, timeout_s=timeout_s, more_env={"K3D_IMAGE_TOOLS": supply.helper(self._root)})
 
 
 def _is_ready(node: Object) -> bool:

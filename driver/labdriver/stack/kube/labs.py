@@ -53,11 +53,9 @@ def refuse_unparsable(labs: Path) -> None:
             try:
                 compile(path.read_bytes(), str(path), "exec")
             except (SyntaxError, ValueError) as error:
-                line = getattr(error, "lineno", None) or 1
-                told = f"{path.relative_to(labs.parent)}:{line}"
-                raise Misuse(
-                    f"{told}: {type(error).__name__}: {error}", next_step=f"mend {told}, then make dev"
-                ) from error
+                place = f"{path.relative_to(labs.parent)}:{getattr(error, 'lineno', None) or 1}"
+                told = f"{place}: {type(error).__name__}: {getattr(error, 'msg', error)}"
+                raise Misuse(told, next_step=f"mend {place}, then make dev") from error
 
 
 def overlays(labs: Path, deployments: Iterable[str]) -> list[Object]:

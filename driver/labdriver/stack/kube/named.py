@@ -6,6 +6,7 @@ when the context leads to another cluster than at `up`. Installs nothing cluster
 
 import shutil
 import socket
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -25,6 +26,7 @@ from labdriver.stack.runtime import Say
 VARIABLE = "LAB_KUBE_CONTEXT"
 PUSH_S = 300.0
 REACH_S = 1.0
+POLL_S = 0.3
 LOOPBACK = ("127.0.0.1", "localhost", "::1", "0.0.0.0", "kubernetes.docker.internal")
 
 
@@ -33,6 +35,7 @@ class NamedCluster:
 
     name = "kube"
     pull = "IfNotPresent"
+    no_image = "LAB_REGISTRY=<a registry that the nodes can pull from> make up RUNTIME=kube"
 
     def __init__(self, root: Path, settings: Settings) -> None:
         self._root = root.resolve()
@@ -52,6 +55,7 @@ class NamedCluster:
                 next_step=f"set {VARIABLE} right, or rm -r {self.folder} to begin anew",
             )
         self._refuse_foreign_namespace(api)
+        self._wait_until_gone(api, leaving=True)
         if known is None:
             cluster.remember(self.folder, Known(context, kubeconfig, identity, {}))
             return [f"the cluster of the context {context} ({api.host}) is used from now on, in one namespace"]
@@ -110,9 +114,10 @@ class NamedCluster:
             )
         self._refuse_foreign_namespace(api)
         say(f"removing the namespace {NAMESPACE}")
-        gone = api.delete("Namespace", NAMESPACE)
+        was_there = api.delete("Namespace", NAMESPACE)
+        self._wait_until_gone(api)
         shutil.rmtree(self.folder)
-        return [f"the namespace {NAMESPACE} of {known.context} is being removed"] if gone else []
+        return [f"the namespace {NAMESPACE} of {known.context} is gone"] if was_there else []
 
     def _context(self, known: Known | None) -> str:
         """The context to use: named by the participant, or the one of `up`. Raises Misuse when neither is there."""
@@ -144,6 +149,19 @@ class NamedCluster:
                 "it is left alone",
                 next_step="use another cluster, or make down RUNTIME=kube where it was made",
             )
+
+    def _wait_until_gone(self, api: Api, *, leaving: bool = False) -> None:
+        """Until the namespace is no more; with `leaving`, only if it is on its way out. Raises EnvironmentFault."""
+        until_s = time.monotonic() + self._settings.ready_timeout_s
+        while found := api.get("Namespace", NAMESPACE):
+            if leaving and not found["metadata"].get("deletionTimestamp"):
+                return
+            if time.monotonic() > until_s:
+                raise EnvironmentFault(
+                    f"the namespace {NAMESPACE} of {api.context} is still being removed",
+                    next_step=f"{api.kubectl} get namespace {NAMESPACE} -o yaml",
+                )
+            time.sleep(POLL_S)
 
     def _reachable(self, api: Api, ports: Iterable[int]) -> str:
         """The first address that answers on a NodePort. Raises EnvironmentFault naming those that were tried."""

@@ -13,7 +13,9 @@ from labdriver.stack.manifests import cores
 from labdriver.stack.runtime import Replica
 
 ROLE = "app.kubernetes.io/component"
-HOPELESS = ("ErrImageNeverPull", "InvalidImageName", "CreateContainerConfigError", "CreateContainerError")
+NO_IMAGE = ("ErrImageNeverPull", "InvalidImageName", "ImagePullBackOff")  # the last one: it was tried before
+HOPELESS = (*NO_IMAGE, "CreateContainerConfigError", "CreateContainerError")
+TOLD_CHARS = 160  # of a reason; what Kubernetes says beyond that repeats itself
 HOPELESS_RESTARTS = 3
 
 
@@ -115,6 +117,15 @@ def hopeless(pods: Iterable[Object]) -> list[str]:
     return found
 
 
+def grouped(lines: Iterable[str]) -> str:
+    """ "pod: reason" lines as one: pods with the same reason are named together."""
+    pods: dict[str, list[str]] = {}
+    for line in lines:
+        pod, _, reason = line.partition(": ")
+        pods.setdefault(reason, []).append(pod)
+    return "; ".join(f"{', '.join(names)}: {reason}" for reason, names in pods.items())
+
+
 def warnings(api: Api, seen: set[str]) -> list[str]:
     """Warning events that were not told yet, as "pod: reason: message". What was told goes into `seen`."""
     try:
@@ -138,7 +149,7 @@ def _why(pod: Object) -> str:
         waiting, ended = one.get("state", {}).get("waiting"), one.get("lastState", {}).get("terminated")
         if waiting:
             last = f", ended last with {ended.get('reason', ended.get('exitCode'))}" if ended else ""
-            return f"{waiting.get('reason', 'waiting')}: {waiting.get('message', '')}".rstrip(": ") + last
+            return f"{waiting.get('reason', 'waiting')}: {waiting.get('message', '')}".rstrip(": ")[:TOLD_CHARS] + last
         if "running" in one.get("state", {}):
             return "runs, but its readiness probe fails"
         if one.get("state", {}).get("terminated"):

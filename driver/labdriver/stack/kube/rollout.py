@@ -40,8 +40,11 @@ def look(api: Api) -> Look:
     return Look(listed["items"], pods, listed["metadata"].get("resourceVersion", ""))
 
 
-def wait(api: Api, wanted: Collection[str], say: Say, *, deadline_s: float) -> Look:
-    """Return once every Deployment in `wanted` is complete. Raises EnvironmentFault naming what is not, and why."""
+def wait(api: Api, wanted: Collection[str], say: Say, *, deadline_s: float, no_image: str) -> Look:
+    """Return once every Deployment in `wanted` is complete. Raises EnvironmentFault naming what is not, and why.
+
+    `no_image`: what to type on this cluster when a node does not have an image.
+    """
     begun_s = moved_s = time.monotonic()
     told: set[str] = set()
     observe.warnings(api, told)  # what is older than this wait is no news
@@ -52,7 +55,7 @@ def wait(api: Api, wanted: Collection[str], say: Say, *, deadline_s: float) -> L
             now = look(api)
             if not observe.problems(now.deployments, now.pods, wanted):
                 return now
-            _refuse_hopeless(api, now)
+            _refuse_hopeless(api, now, no_image)
             if now.progress != before:
                 before, moved_s = now.progress, time.monotonic()
             elif time.monotonic() - moved_s > HANGS_S:
@@ -73,18 +76,18 @@ def _until_change(api: Api, now: Look, *, timeout_s: float) -> None:
         return
 
 
-def _refuse_hopeless(api: Api, now: Look) -> None:
+def _refuse_hopeless(api: Api, now: Look, no_image: str) -> None:
     """Images that are not there and programs that keep ending: waiting helps neither."""
     lines = observe.hopeless(now.pods)
     if lines:
-        step = "make prefetch, then make down up" if "Image" in lines[0] else _describe(api, lines[0])
-        raise EnvironmentFault(f"the rollout cannot succeed: {'; '.join(lines)}", next_step=step)
+        step = no_image if any(reason in lines[0] for reason in observe.NO_IMAGE) else _describe(api, lines[0])
+        raise EnvironmentFault(f"the rollout cannot succeed: {observe.grouped(lines)}", next_step=step)
 
 
 def _late(api: Api, now: Look, wanted: Collection[str], deadline_s: float) -> EnvironmentFault:
     lines = observe.problems(now.deployments, now.pods, wanted)
     events = observe.warnings(api, set())[-3:]
-    told = "; ".join(lines) + (f" (events: {' | '.join(events)})" if events else "")
+    told = observe.grouped(lines) + (f" (events: {' | '.join(events)})" if events else "")
     return EnvironmentFault(
         f"the stack is not ready after {deadline_s:g} s: {told}", next_step=_describe(api, lines[0])
     )

@@ -25,9 +25,10 @@ from labdriver.stack.kube.labs import LAB_LABEL, ROLE_LABEL, LabMap
 from labdriver.stack.kube.observe import Observation
 from labdriver.stack.local import state
 from labdriver.stack.local.postgres import WIPE
-from labdriver.stack.manifests import DATABASE
+from labdriver.stack.manifests import DATABASE, IMAGE
 from labdriver.stack.runtime import Change, Say, Status
 
+QUICK_S = 3.0  # for one answer of an API that may be hanging
 ASK_S = 1.0  # one probe of a public address
 POLL_S = 0.1
 SERVED_S = 10.0  # how long an address may still lead to a replaced pod
@@ -85,7 +86,7 @@ class KubeRuntime:
         if known is None:
             return Status(up=False, ready=False, replicas=(), problems=(f"no stack is up on {self.name}",))
         try:
-            now = rollout.look(cluster.connect(known))
+            now = rollout.look(cluster.connect(known, call_s=QUICK_S))
         except LabError as error:
             return Status(up=True, ready=False, replicas=(), problems=(error.message,))
         replicas = tuple(observe.replica(pod, known.urls) for pod in observe.living(now.pods))
@@ -108,7 +109,9 @@ class KubeRuntime:
         return self.status()
 
     def served_code(self) -> dict[str, str]:
-        """Lab id → checksum in service. A lab that does not load is left out."""
+        """Lab id → checksum in service. A lab that does not load is left out, and all are while the image is old."""
+        if not self._serves_newest_image():
+            return {}
         told = (item for page in self._pages().values() for item in page.get("labs", {}).items())
         return {lab: str(one["code"]) for lab, one in told if not one["error"]}
 
@@ -129,16 +132,17 @@ class KubeRuntime:
         name = self._image(before, say)
         served = _lab_names(before)
         changed = self._apply(api, self._desired(api, name, None), say)
+        was_ready = not changed and self.status().ready
         self._wait(api, say)
         self._cluster.deployed(api)
         self._refuse_broken(api, name, served, say)
         self._prune(api)
-        return changed
+        return changed if changed or was_ready else ["what was not ready yet is ready now"]
 
     def _image(self, before: dict[str, Object], say: Say) -> str:
         """The image that pods should ask for; made and handed over only when another one is in service."""
         wanted = image.image(self._root)
-        asked = {c["image"] for one in before.values() for c in one["spec"]["template"]["spec"]["containers"]}
+        asked = {name for one in before.values() for name in _images(one)}
         inside = next((name for name in asked if name.rpartition(":")[2] == wanted.app.rpartition(":")[2]), None)
         return inside or self._cluster.publish(wanted, say)
 
@@ -186,7 +190,13 @@ class KubeRuntime:
     def _wait(self, api: Api, say: Say) -> None:
         """Until every rollout is complete and every public address answers that it is ready."""
         begun_s = time.monotonic()
-        rollout.wait(api, self._wanted(), say, deadline_s=self._settings.ready_timeout_s)
+        rollout.wait(
+            api,
+            self._wanted(),
+            say,
+            deadline_s=self._settings.ready_timeout_s,
+            no_image=self._cluster.no_image,
+        )
         self._cluster.deployed(api)
         while silent := self._silent(self._must_know()):
             if time.monotonic() - begun_s > self._settings.ready_timeout_s:
@@ -239,6 +249,16 @@ class KubeRuntime:
 
     def _wanted(self) -> list[str]:
         return [*manifests.read(self._root / "k8s" / "base").roles, DATABASE]
+
+    def _serves_newest_image(self) -> bool:
+        """False when pods run an image of other source than the disk has: after a checkout, say, without `dev`."""
+        tag = image.image(self._root).app.rpartition(":")[2]
+        try:
+            now = rollout.look(cluster.connect(self._must_know(), call_s=QUICK_S))
+        except LabError:
+            return True  # what does not answer is told by others
+        asked = {name for one in now.deployments for name in _images(one) if IMAGE.rpartition("/")[2] in name}
+        return all(name.rpartition(":")[2] == tag for name in asked)
 
     def _silent(self, known: Known) -> list[str]:
         """Public addresses that do not say that they are ready."""
@@ -298,6 +318,10 @@ def _version(one: Object) -> object:
     """What differs after a change of ours. Status updates raise the resource version, not the generation."""
     meta = one["metadata"]
     return meta.get("generation") or meta.get("resourceVersion")
+
+
+def _images(deployment: Object) -> list[str]:
+    return [str(container["image"]) for container in deployment["spec"]["template"]["spec"]["containers"]]
 
 
 def _lab_names(deployments: dict[str, Object]) -> dict[str, str]:
