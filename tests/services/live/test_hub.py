@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from labsvc.errors import Misuse
 from labsvc.live.event import from_iso
 from labsvc.live.hub import Hub, Reader
 from labsvc.live.message import frame, subscribe
