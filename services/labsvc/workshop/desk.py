@@ -49,6 +49,7 @@ class Desk:
         now_s, person = self._context.now_s(), person_id(who)
         async with self._context.store.turn() as db:
             session = await session_of(db, who)
+            await tickets.lock(db, session)
             await tickets.wait(db, session, person, now_s=now_s)
             moved = await tickets.hand_out(db, session, now_s=now_s)
             told = await self._mine(db, session, person, now_s=now_s)
@@ -77,6 +78,7 @@ class Desk:
         now_s = self._context.now_s()
         async with self._context.store.turn() as db:
             session = await session_of(db, who)
+            await tickets.lock(db, session)
             moved = await tickets.give_back(db, session, ticket_id, person_id(who), now_s=now_s)
             handed = await tickets.hand_out(db, session, now_s=now_s)
         self.tell([*([moved] if moved else []), *handed])
@@ -100,6 +102,7 @@ class Desk:
             self._inbox.clear()
             return []
         moved = await self._store_inbox(db, session, now_s=now_s)
+        await tickets.lock(db, session)
         moved += await tickets.give_back_silent(db, session, self._context.plan.tickets, now_s=now_s)
         moved += await tickets.hand_out(db, session, now_s=now_s)
         if session.state == "running":

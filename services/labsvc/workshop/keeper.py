@@ -37,7 +37,7 @@ class Keeper:
         while True:
             try:
                 if self._context.store.is_ready:
-                    forgiven = forgiven or await self._forgive()
+                    forgiven = forgiven or await self.forgive()
                     await self.beat()
             except Refused as error:
                 forgiven = False  # nobody could be heard meanwhile
@@ -62,7 +62,8 @@ class Keeper:
         self._desk.tell(moved)
         self._tell(room, now_s=now_s)
 
-    async def _forgive(self) -> bool:
+    async def forgive(self) -> bool:
+        """Start everybody's silence anew: after an interruption of ours nobody could be heard."""
         now_s = self._context.now_s()
         async with self._context.store.turn() as db:
             session = await sessions.live(db)

@@ -55,6 +55,10 @@ class Store:
         """Whether the tables are there, as far as is known."""
         return self._made.is_set()
 
+    async def ready(self) -> None:
+        """Return when the tables are there."""
+        await self._made.wait()
+
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[Db]:
         """One transaction. Raises Refused (503) while the database cannot be used."""

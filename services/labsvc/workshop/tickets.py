@@ -111,8 +111,13 @@ async def mine(db: Db, person_id: int) -> Ticket | None:
     return from_row(row) if row else None
 
 
+async def lock(db: Db, session: Session) -> None:
+    """Let one turn at a time change who holds what: asked twice at the same moment must not be two tickets."""
+    await db.execute("SELECT pg_advisory_xact_lock(%s, %s)", (HAND_OUT_LOCK, session.id))
+
+
 async def wait(db: Db, session: Session, person_id: int, *, now_s: float) -> None:
-    """Join the line, unless a ticket is in hand; who is in it already keeps the place."""
+    """Join the line, unless a ticket is in hand; who is in it already keeps the place. Call `lock` first."""
     if session.state != "running":
         raise Refused(409, "the session is paused; tickets are handed out again when it goes on")
     if await mine(db, person_id) is None:
@@ -143,7 +148,7 @@ async def hand_out(db: Db, session: Session, *, now_s: float) -> list[Moved]:
     """Give open tickets to the line: the most urgent and oldest to who had fewest and waits longest."""
     if session.state != "running":
         return []
-    await db.execute("SELECT pg_advisory_xact_lock(%s, %s)", (HAND_OUT_LOCK, session.id))
+    await lock(db, session)
     pairs = await rows(
         db,
         "SELECT t.id AS ticket, l.id AS person FROM"
