@@ -13,7 +13,7 @@ from labsvc.workshop import people, tickets
 from labsvc.workshop.context import Context, person_id, session_of
 from labsvc.workshop.session import Session
 from labsvc.workshop.shapes import Done, MyTicket, TicketShape
-from labsvc.workshop.store import Db, one
+from labsvc.workshop.store import Db
 from labsvc.workshop.tickets import Ending, Moved, Ticket
 from labsvc.worlds import TicketDraft
 
@@ -131,17 +131,12 @@ class Desk:
         return moved
 
     async def _mine(self, db: Db, session: Session, person: int, *, now_s: float) -> MyTicket:
-        await tickets.heard(db, session, person, now_s=now_s)
-        held = await tickets.mine(db, person)
-        handled = await one(
-            db,
-            "SELECT count(*) AS n FROM workshop_tickets WHERE person_id = %s AND state IN ('resolved', 'escalated')",
-            (person,),
-        )
+        held = await tickets.heard(db, session, person, now_s=now_s)
+        ahead, handled = await tickets.standing(db, session, person)
         return MyTicket(
             ticket=_shape(held, session, now_s=now_s) if held else None,
-            ahead=None if held else await tickets.ahead(db, session, person),
-            handled=int(handled["n"]) if handled else 0,
+            ahead=ahead,
+            handled=handled,
         )
 
 

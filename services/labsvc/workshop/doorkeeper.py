@@ -6,11 +6,12 @@ from labsvc.rest import Refused, Who
 from labsvc.workshop import keys, people
 from labsvc.workshop.context import Context
 from labsvc.workshop.limits import Limit
-from labsvc.workshop.people import SEEN_EVERY_S, hashed
+from labsvc.workshop.people import hashed
 from labsvc.workshop.shapes import Facilitator
 from labsvc.workshop.store import Db
 
 KNOWN_LIMIT = 5000  # tokens remembered
+KNOWN_S = 60.0  # how long without asking the database
 
 
 class Doorkeeper:
@@ -20,6 +21,7 @@ class Doorkeeper:
         self._context = context
         self._facilitator_hash = ""
         self._known: dict[str, tuple[Who, float]] = {}  # hash of a token → its owner, when the database said so
+        self._seen: dict[int, float] = {}  # participant → when it was heard, not yet written down
         numbers, clock = context.plan.joining, context.clock
         self.joins = Limit("joins", numbers.joins_per_minute, clock.monotonic_s)
         self.wrong_codes = Limit("wrong codes", numbers.wrong_codes_per_minute, clock.monotonic_s)
@@ -32,15 +34,21 @@ class Doorkeeper:
         if keys.matches(token, self._facilitator_hash):
             return Who("facilitator")
         now_s = self._context.now_s()
-        who, asked_s = self._known.get(hashed(token), (None, 0.0))
-        if who is not None and now_s - asked_s < SEEN_EVERY_S:
-            return who
-        self._wrong_tokens.check(address)
-        found = await self._ask(token, now_s=now_s)
+        found, asked_s = self._known.get(hashed(token), (None, 0.0))
+        if found is None or now_s - asked_s > KNOWN_S:
+            self._wrong_tokens.check(address)
+            found = await self._ask(token, now_s=now_s)
         if found is None:
             self._wrong_tokens.spend(address)
             raise Refused(401, "this token is not known; join again: labdriver join CODE --at URL")
+        if found.id is not None:
+            self._seen[found.id] = now_s
         return found
+
+    async def write_seen(self, db: Db) -> None:
+        """Write down who was heard since the last time; called by the keeper."""
+        seen, self._seen = self._seen, {}
+        await people.seen(db, seen)
 
     def is_facilitator(self, token: str, address: str) -> bool:
         """The same for a WebSocket, from what is known without asking the database."""
@@ -70,7 +78,6 @@ class Doorkeeper:
             person = await people.by_token(db, token)
             if person is None:
                 return None
-            await people.seen(db, person, now_s=now_s)
         who = Who("participant", person.id, person.session_id, person.name)
         if len(self._known) >= KNOWN_LIMIT:
             self._known.clear()

@@ -64,7 +64,7 @@ class Hall:
         async with self._context.store.turn() as db:
             session = await session_of(db, who)
             is_new = await self._add(db, session, person_id(who), line, failure=failure, source="run")
-            everybody = await views.leaders(db, session, until_s=None)
+            everybody = runs.standings(await runs.of_session(db, session), {})
         standing = next((s for s in everybody if s.person_id == who.id), None)
         if is_new:
             self._told(session, who.name, line)

@@ -51,8 +51,10 @@ class Keeper:
         now_s = self._context.now_s()
         async with self._context.store.turn() as db:
             await self._door.read_key(db)
+            await self._door.write_seen(db)
             session = await sessions.live(db)
             moved = await self._desk.beat(db, session, now_s=now_s)
+        async with self._context.store.turn() as db:  # another turn: looking must not hold up the desk
             shown = session or await sessions.latest(db)
             room = await views.room(db, self._context.plan, shown, now_s=now_s)
             if session and now_s - self._metrics_s >= METRICS_S / session.speed:

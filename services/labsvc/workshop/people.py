@@ -6,13 +6,12 @@ are stored. Two people of the same name get a number: nobody can take over anoth
 
 import hashlib
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from labsvc.rest import Refused, clean
 from labsvc.workshop.session import Session
 from labsvc.workshop.store import Db, Row, one, rows
-
-SEEN_EVERY_S = 5.0  # how exactly it is known when somebody was last heard
 
 
 @dataclass(frozen=True)
@@ -106,10 +105,14 @@ async def by_token(db: Db, token: str) -> Person | None:
     return from_row(row) if row else None
 
 
-async def seen(db: Db, person: Person, *, now_s: float) -> None:
-    """Note that somebody was heard; not on every request."""
-    if now_s - person.seen_s >= SEEN_EVERY_S:
-        await db.execute("UPDATE workshop_people SET seen_s = %s WHERE id = %s", (now_s, person.id))
+async def seen(db: Db, heard_s: Mapping[int, float]) -> None:
+    """Note when participants were heard."""
+    if heard_s:
+        await db.execute(
+            "UPDATE workshop_people p SET seen_s = GREATEST(p.seen_s, heard.at_s)"
+            " FROM unnest(%s::bigint[], %s::float8[]) AS heard (id, at_s) WHERE p.id = heard.id",
+            (list(heard_s), list(heard_s.values())),
+        )
 
 
 async def ready(db: Db, person_id: int, code: str) -> None:

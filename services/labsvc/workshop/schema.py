@@ -89,6 +89,7 @@ CREATE TABLE IF NOT EXISTS workshop_tickets (
 );
 CREATE UNIQUE INDEX IF NOT EXISTS workshop_one_ticket_a_person ON workshop_tickets (person_id) WHERE state = 'held';
 CREATE INDEX IF NOT EXISTS workshop_tickets_state ON workshop_tickets (session_id, state);
+CREATE INDEX IF NOT EXISTS workshop_tickets_person ON workshop_tickets (person_id);
 
 CREATE TABLE IF NOT EXISTS workshop_ticket_log (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

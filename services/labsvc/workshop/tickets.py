@@ -9,7 +9,7 @@ twice.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, LiteralString
 
 from labsvc.rest import Refused
 from labsvc.workshop.plan import TicketNumbers
@@ -18,7 +18,11 @@ from labsvc.workshop.store import Db, Row, one, rows
 from labsvc.worlds import TicketDraft
 
 HAND_OUT_LOCK = 4_711_002  # advisory lock, with the session's number: one hands out at a time
-_RANK = "CASE priority WHEN 'critical' THEN 0 WHEN 'high' THEN 1 WHEN 'medium' THEN 2 ELSE 3 END"
+# ends a statement that begins WITH moved AS (… RETURNING *): each move is written down in the statement that makes it
+_LOGGED: LiteralString = (
+    ", logged AS (INSERT INTO workshop_ticket_log (ticket_id, person_id, what, at_s)"
+    " SELECT id, {person}, %(what)s, %(now)s FROM moved) SELECT * FROM moved"
+)
 
 Ending = Literal["resolved", "escalated"]
 
@@ -81,34 +85,22 @@ async def open_ticket(db: Db, session: Session, draft: TicketDraft, *, now_s: fl
     """Put a ticket into the queue; None when it is there already."""
     row = await one(
         db,
-        "INSERT INTO workshop_tickets (session_id, key, kind, subject, description, priority, category,"
+        "WITH moved AS (INSERT INTO workshop_tickets (session_id, key, kind, subject, description, priority, category,"
         " response_target_s, tags, needs_escalation, cost_cents, order_number, state, opened_s, opened_clock_s)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 'open', %s, %s)"
-        " ON CONFLICT (session_id, key) DO NOTHING RETURNING *",
-        (
-            session.id,
-            draft.key,
-            draft.kind,
-            draft.subject,
-            draft.description,
-            draft.priority,
-            draft.category,
-            draft.response_target_s,
-            list(draft.tags),
-            draft.needs_escalation,
-            draft.cost_cents,
-            draft.order_number,
-            now_s,
-            session.at_clock_s(now_s),
-        ),
+        " VALUES (%(session)s, %(key)s, %(kind)s, %(subject)s, %(description)s, %(priority)s, %(category)s,"
+        " %(response_target_s)s, %(tags)s, %(needs_escalation)s, %(cost_cents)s, %(order_number)s,"
+        " 'open', %(now)s, %(clock)s)"
+        " ON CONFLICT (session_id, key) DO NOTHING RETURNING *)" + _LOGGED.format(person="NULL::bigint"),
+        {
+            **vars(draft),
+            "tags": list(draft.tags),
+            "session": session.id,
+            "now": now_s,
+            "clock": session.at_clock_s(now_s),
+            "what": "opened",
+        },
     )
-    return await _moved(db, "opened", row, None, now_s=now_s) if row else None
-
-
-async def mine(db: Db, person_id: int) -> Ticket | None:
-    """The ticket that somebody holds."""
-    row = await one(db, "SELECT * FROM workshop_tickets WHERE person_id = %s AND state = 'held'", (person_id,))
-    return from_row(row) if row else None
+    return Moved("opened", from_row(row), None) if row else None
 
 
 async def lock(db: Db, session: Session) -> None:
@@ -120,17 +112,28 @@ async def wait(db: Db, session: Session, person_id: int, *, now_s: float) -> Non
     """Join the line, unless a ticket is in hand; who is in it already keeps the place. Call `lock` first."""
     if session.state != "running":
         raise Refused(409, "the session is paused; tickets are handed out again when it goes on")
-    if await mine(db, person_id) is None:
-        await db.execute(
-            "INSERT INTO workshop_waiting (person_id, session_id, since_s) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
-            (person_id, session.id, now_s),
-        )
+    await db.execute(
+        "INSERT INTO workshop_waiting (person_id, session_id, since_s) SELECT %(person)s, %(session)s, %(now)s"
+        " WHERE NOT EXISTS (SELECT 1 FROM workshop_tickets WHERE person_id = %(person)s AND state = 'held')"
+        " ON CONFLICT DO NOTHING",
+        {"person": person_id, "session": session.id, "now": now_s},
+    )
 
 
-async def ahead(db: Db, session: Session, person_id: int) -> int | None:
-    """How many people are before somebody in the line; None for who is not in it."""
-    line = await rows(db, _LINE, {"session": session.id})
-    return next((place for place, row in enumerate(line) if row["id"] == person_id), None)
+async def standing(db: Db, session: Session, person_id: int) -> tuple[int | None, int]:
+    """How many people are before somebody in the line (None for who is not in it), and how many tickets it handled."""
+    row = await one(
+        db,
+        "SELECT (SELECT place - 1 FROM"
+        "   (SELECT p.id, row_number() OVER (ORDER BY p.taken, w.since_s, p.id) AS place"
+        "    FROM workshop_waiting w JOIN workshop_people p ON p.id = w.person_id"
+        "    WHERE w.session_id = %(session)s) line WHERE id = %(person)s) AS ahead,"
+        " (SELECT count(*) FROM workshop_tickets"
+        "   WHERE person_id = %(person)s AND state IN ('resolved', 'escalated')) AS handled",
+        {"session": session.id, "person": person_id},
+    )
+    assert row is not None
+    return row["ahead"], row["handled"]
 
 
 async def leave(db: Db, person_id: int) -> None:
@@ -138,36 +141,37 @@ async def leave(db: Db, person_id: int) -> None:
     await db.execute("DELETE FROM workshop_waiting WHERE person_id = %s", (person_id,))
 
 
-_LINE = (
-    "SELECT p.id FROM workshop_waiting w JOIN workshop_people p ON p.id = w.person_id"
-    " WHERE w.session_id = %(session)s ORDER BY p.taken, w.since_s, p.id"
-)
-
-
 async def hand_out(db: Db, session: Session, *, now_s: float) -> list[Moved]:
-    """Give open tickets to the line: the most urgent and oldest to who had fewest and waits longest."""
+    """Give open tickets to the line: the most urgent and oldest to who had fewest and waits longest. `lock` first."""
     if session.state != "running":
         return []
-    await lock(db, session)
-    pairs = await rows(
+    given = await rows(
         db,
-        "SELECT t.id AS ticket, l.id AS person FROM"
-        f" (SELECT id, row_number() OVER (ORDER BY {_RANK}, returns DESC, opened_s, id) AS place"
-        "   FROM workshop_tickets WHERE session_id = %(session)s AND state = 'open') t"
-        " JOIN (SELECT p.id, row_number() OVER (ORDER BY p.taken, w.since_s, p.id) AS place"
-        "   FROM workshop_waiting w JOIN workshop_people p ON p.id = w.person_id"
-        "   WHERE w.session_id = %(session)s) l USING (place) ORDER BY place",
-        {"session": session.id},
+        "WITH queue AS (SELECT id, row_number() OVER (ORDER BY"
+        "   CASE priority WHEN 'critical' THEN 0 WHEN 'high' THEN 1 WHEN 'medium' THEN 2 ELSE 3 END,"
+        "   returns DESC, opened_s, id) AS place"
+        "   FROM workshop_tickets WHERE session_id = %(session)s AND state = 'open'),"
+        " line AS (SELECT p.id, row_number() OVER (ORDER BY p.taken, w.since_s, p.id) AS place"
+        "   FROM workshop_waiting w JOIN workshop_people p ON p.id = w.person_id WHERE w.session_id = %(session)s),"
+        " moved AS (UPDATE workshop_tickets t SET state = 'held', person_id = line.id, held_clock_s = %(clock)s,"
+        "   heard_clock_s = %(clock)s, first_held_clock_s = COALESCE(first_held_clock_s, %(clock)s)"
+        "   FROM queue JOIN line USING (place) WHERE t.id = queue.id RETURNING t.*),"
+        " counted AS (UPDATE workshop_people p SET taken = taken + 1 FROM moved WHERE p.id = moved.person_id),"
+        " served AS (DELETE FROM workshop_waiting w USING moved WHERE w.person_id = moved.person_id),"
+        + _LOGGED.format(person="person_id").removeprefix(","),
+        {"session": session.id, "clock": session.at_clock_s(now_s), "now": now_s, "what": "held"},
     )
-    return [moved for pair in pairs if (moved := await _give(db, session, pair["ticket"], pair["person"], now_s=now_s))]
+    return [Moved("held", from_row(row), row["person_id"]) for row in given]
 
 
-async def heard(db: Db, session: Session, person_id: int, *, now_s: float) -> None:
-    """Note a sign of life of somebody who holds a ticket."""
-    await db.execute(
-        "UPDATE workshop_tickets SET heard_clock_s = %s WHERE person_id = %s AND state = 'held'",
+async def heard(db: Db, session: Session, person_id: int, *, now_s: float) -> Ticket | None:
+    """Note a sign of life; what this person holds."""
+    row = await one(
+        db,
+        "UPDATE workshop_tickets SET heard_clock_s = %s WHERE person_id = %s AND state = 'held' RETURNING *",
         (session.at_clock_s(now_s), person_id),
     )
+    return from_row(row) if row else None
 
 
 async def close(
@@ -184,10 +188,12 @@ async def close(
         raise Refused(409, f"ticket {ticket_id} is not in your hands (it is {row['state']}); ask for one")
     updated = await one(
         db,
-        "UPDATE workshop_tickets SET state = %s, answer = %s, closed_clock_s = %s WHERE id = %s RETURNING *",
-        (how, answer, session.at_clock_s(now_s), ticket_id),
+        "WITH moved AS (UPDATE workshop_tickets SET state = %(what)s, answer = %(answer)s, closed_clock_s = %(clock)s"
+        " WHERE id = %(ticket)s RETURNING *)" + _LOGGED.format(person="person_id"),
+        {"what": how, "answer": answer, "clock": session.at_clock_s(now_s), "ticket": ticket_id, "now": now_s},
     )
-    return await _moved(db, how, updated, person_id, now_s=now_s)
+    assert updated is not None
+    return Moved(how, from_row(updated), person_id)
 
 
 async def give_back(db: Db, session: Session, ticket_id: int, person_id: int, *, now_s: float) -> Moved | None:
@@ -248,43 +254,13 @@ async def _locked(db: Db, session: Session, ticket_id: int) -> Row:
     return row
 
 
-async def _give(db: Db, session: Session, ticket_id: int, person_id: int, *, now_s: float) -> Moved | None:
-    clock_s = session.at_clock_s(now_s)
-    row = await one(
-        db,
-        "UPDATE workshop_tickets SET state = 'held', person_id = %(person)s, held_clock_s = %(clock)s,"
-        " heard_clock_s = %(clock)s, first_held_clock_s = COALESCE(first_held_clock_s, %(clock)s)"
-        " WHERE id = %(ticket)s AND state = 'open' RETURNING *",
-        {"person": person_id, "clock": clock_s, "ticket": ticket_id},
-    )
-    if row is None:
-        return None
-    await db.execute("UPDATE workshop_people SET taken = taken + 1 WHERE id = %s", (person_id,))
-    await leave(db, person_id)
-    return await _moved(db, "held", row, person_id, now_s=now_s)
-
-
 async def _return(db: Db, ticket_id: int, person_id: int, *, now_s: float) -> Moved:
     row = await one(
         db,
-        "UPDATE workshop_tickets SET state = 'open', person_id = NULL, held_clock_s = NULL, heard_clock_s = NULL,"
-        " returns = returns + 1 WHERE id = %s RETURNING *",
-        (ticket_id,),
+        "WITH moved AS (UPDATE workshop_tickets SET state = 'open', person_id = NULL, held_clock_s = NULL,"
+        " heard_clock_s = NULL, returns = returns + 1 WHERE id = %(ticket)s RETURNING *)"
+        + _LOGGED.format(person="%(person)s::bigint"),
+        {"ticket": ticket_id, "person": person_id, "now": now_s, "what": "returned"},
     )
-    return await _moved(db, "returned", row, person_id, now_s=now_s)
-
-
-async def _moved(
-    db: Db,
-    what: Literal["opened", "held", "returned", "resolved", "escalated"],
-    row: Row | None,
-    person_id: int | None,
-    *,
-    now_s: float,
-) -> Moved:
     assert row is not None
-    await db.execute(
-        "INSERT INTO workshop_ticket_log (ticket_id, person_id, what, at_s) VALUES (%s, %s, %s, %s)",
-        (row["id"], person_id, what, now_s),
-    )
-    return Moved(what, from_row(row), person_id)
+    return Moved("returned", from_row(row), person_id)
