@@ -40,7 +40,7 @@ class Open:
     def refusal(self, caller: Any) -> tuple[int, str]:
         return 0, ""
 
-    def is_facilitator(self, token: str, address: str) -> bool:
+    def is_facilitator(self, token: str) -> bool:
         return False
 
 

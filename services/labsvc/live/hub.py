@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from labsvc.deps import Clock
 from labsvc.errors import Misuse
 from labsvc.live import message
-from labsvc.live.event import Event, Stamp
+from labsvc.live.event import Event, Stamp, iso
 from labsvc.live.ring import Bounds, Ring
 from labsvc.live.topics import HIDDEN, Topics
 
@@ -60,7 +60,7 @@ class Channel:
 
     topics: Topics
     insight: bool  # facilitators: hidden streams and causes
-    total: int = 0  # events that it was due since it exists
+    total: int = 0  # events that it was due since it exists, states not counted: a newer one replaces them
     readers: dict[Reader, None] = field(default_factory=dict)
     wants: dict[str, bool] = field(default_factory=dict)
 
@@ -142,7 +142,7 @@ class Hub:
         channel.readers[reader] = None
         reader.channel, reader.behind = channel, True
         reader.cursor, reader.counted = self._flushed, channel.total
-        self._write(reader, message.told("subscribed", topics=sorted(topics)))
+        self._write(reader, message.told("subscribed", topics=sorted(topics), timestamp=iso(self._stamp.now_us())))
         reader.backlog = [event for event in self._past(reader, channel, last_us) if event.seq <= self._flushed]
         self._pump(reader, channel)
 
@@ -183,7 +183,7 @@ class Hub:
                 reader.behind, reader.cursor, reader.counted = True, before, channel.total
             else:
                 self._write(reader, frame)
-        channel.total += len(due)
+        channel.total += _counted(due)
 
     def _pump(self, reader: Reader, channel: Channel) -> None:
         """Write the backlog, then what came meanwhile, until the client is up to date or takes no more."""
@@ -201,9 +201,9 @@ class Hub:
     def _refill(self, reader: Reader, channel: Channel) -> None:
         """Take from the ring what the client has not had; count and tell what is no longer there."""
         due = [e for e in self._ring.after(reader.cursor) if e.seq <= self._flushed and channel.wanted(e.stream)]
-        dropped = channel.total - reader.counted - len(due)
+        dropped = channel.total - reader.counted - _counted(due)
         reader.cursor, reader.counted = self._flushed, channel.total
-        reader.backlog = [event for event in due if not event.is_state or self._ring.is_newest(event)]
+        reader.backlog = due
         if dropped > 0:
             self.counts.dropped += dropped
             self._write(reader, message.told("gap", dropped=dropped, reason="too slow"))
@@ -228,3 +228,7 @@ class Hub:
             channel.readers.pop(reader, None)
             if not channel.readers:
                 del self._channels[channel.topics, channel.insight]
+
+
+def _counted(events: list[Event]) -> int:
+    return sum(1 for event in events if not event.is_state)

@@ -4,9 +4,7 @@ One ring for all clients: a slow client costs a cursor, not a queue. Bounded in 
 """
 
 from collections import deque
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 
 from labsvc.live.event import SECOND_US, Event
 
@@ -23,7 +21,7 @@ class Bounds:
 
 
 class Ring:
-    """Events in the order of their numbers, the oldest purged."""
+    """Events in the order of their numbers, the oldest purged. Of a stream of states only the newest is kept."""
 
     def __init__(self, bounds: Bounds) -> None:
         self._bounds = bounds
@@ -41,10 +39,11 @@ class Ring:
 
     def add(self, event: Event) -> None:
         """Remember an event; forget what is too old or too much."""
-        self._events.append(event)
-        self._size_bytes += len(event.plain)
         keep = 1 if event.is_state else NEWEST_PER_STREAM
         self._newest.setdefault(event.stream, deque(maxlen=keep)).append(event)
+        if not event.is_state:
+            self._events.append(event)
+            self._size_bytes += len(event.plain)
         self.purge(event.at_us)
 
     def purge(self, now_us: int) -> None:
@@ -56,19 +55,18 @@ class Ring:
         ):
             gone = events.popleft()
             self._size_bytes -= len(gone.plain)
-            if not gone.is_state:
-                self._purged_us[gone.stream] = gone.at_us
+            self._purged_us[gone.stream] = gone.at_us
 
-    def after(self, seq: int) -> Iterator[Event]:
+    def after(self, seq: int) -> list[Event]:
         """Events with a higher number, oldest first."""
-        if not self._events:
-            return iter(())
-        return islice(self._events, max(0, seq + 1 - self._events[0].seq), None)
+        found = [event for event in self._states() if event.seq > seq]
+        found += [event for event in self._events if event.seq > seq]
+        return sorted(found, key=lambda event: event.seq)
 
     def since(self, at_us: int) -> list[Event]:
         """Events that happened later than `at_us`, oldest first; of states, the newest alone, however old."""
         found = [event for event in self._states() if event.at_us > at_us]
-        found += [event for event in self._events if event.at_us > at_us and not event.is_state]
+        found += [event for event in self._events if event.at_us > at_us]
         return sorted(found, key=lambda event: event.seq)
 
     def newest(self, streams: frozenset[str]) -> list[Event]:
@@ -83,10 +81,6 @@ class Ring:
     def lost_since(self, streams: frozenset[str], at_us: int) -> bool:
         """Whether an event of these streams that happened later than `at_us` has been purged."""
         return any(self._purged_us.get(stream, 0) > at_us for stream in streams)
-
-    def is_newest(self, event: Event) -> bool:
-        """Whether no later event of its stream is known."""
-        return self._newest[event.stream][-1].seq == event.seq
 
     def _states(self) -> list[Event]:
         return [newest[-1] for newest in self._newest.values() if newest[-1].is_state]

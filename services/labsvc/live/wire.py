@@ -60,7 +60,7 @@ class Door(Protocol):
         """Status and reason of a refusal, (0, "") for a welcome."""
         ...
 
-    def is_facilitator(self, token: str, address: str) -> bool: ...
+    def is_facilitator(self, token: str) -> bool: ...
 
 
 class Sockets:
@@ -250,7 +250,7 @@ class Socket(asyncio.Protocol):
             self.write(message.told("error", error=str(error)))
 
     def _subscribe(self, wanted: message.Subscribe) -> None:
-        insight = bool(wanted.token) and self._owner.door.is_facilitator(wanted.token, self._address)
+        insight = bool(wanted.token) and self._owner.door.is_facilitator(wanted.token)
         if wanted.token and not insight:
             raise Misuse("this is not the facilitator's token; subscribe without one")
         if self._reader is not None:

@@ -6,7 +6,7 @@ The facilitator's token is printed once, and only where a person reads: on a ter
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 
@@ -19,18 +19,19 @@ from labsvc.modes import Mode
 from labsvc.rest import Refused
 from labsvc.settings import Settings
 from labsvc.workshop import keys
+from labsvc.worlds import Kind
 
 CLOSE_S = 1.0  # longest time for keeping the worlds and handing connections back at the end
 POOL_MIN = 8  # several hundred participants ask at once
 
 
 @asynccontextmanager
-async def _open(settings: Settings) -> AsyncIterator[Service]:
+async def hosting(settings: Settings, kinds: Sequence[Kind]) -> AsyncIterator[Service]:
+    """The generator with these worlds. Starts without Postgres too, and says that it is missing."""
     metrics = Metrics()
     has_database = bool(settings.database_url)
     pool = db.pool(settings.database_url, size=max(POOL_MIN, settings.db_pool_size), metrics=metrics)
     heartbeat = db.Heartbeat(settings.database_url)
-    kinds = [scan.load(worlds, name, "WORLD") for name in scan.names(worlds)]
     live = Live(pool if has_database else None, kinds, RealClock(), settings)
     for figure in live.hub.figures():
         metrics.read_on_demand(f"labsvc_hub_{figure}", f"{figure} of the hub", partial(_figure, live, figure))
@@ -54,6 +55,13 @@ async def _open(settings: Settings) -> AsyncIterator[Service]:
                 await live.stop()
                 await heartbeat.close()
                 await pool.close(timeout=CLOSE_S)
+
+
+@asynccontextmanager
+async def _open(settings: Settings) -> AsyncIterator[Service]:
+    kinds = [scan.load(worlds, name, "WORLD") for name in scan.names(worlds)]
+    async with hosting(settings, kinds) as service:
+        yield service
 
 
 def _figure(live: Live, name: str) -> float:

@@ -170,6 +170,7 @@ class Board(Shape):
     labs: list[LabCounts]
     leaders: list[Leader]
     recent: list[Recent]
+    arrived: list[str]  # who joined, the newest first
 
 
 class PersonShape(Shape):

@@ -27,6 +27,7 @@ from labsvc.workshop.store import Db, Row, one, rows
 
 LEADERS_SHOWN = 20
 RECENT_SHOWN = 8
+ARRIVED_SHOWN = 60
 MOMENTS_SHOWN = 30
 
 NO_TICKETS = TicketCounts(opened=0, open=0, held=0, resolved=0, escalated=0, waiting=0)
@@ -54,7 +55,7 @@ async def room(db: Db, plan: Plan, session: Session | None, *, now_s: float) -> 
     """Everything that board and facilitator page show, from one look at the tables."""
     if session is None:
         nobody = PeopleCounts(joined=0, active=0, ready=0)
-        empty = Board(session=None, people=nobody, tickets=NO_TICKETS, labs=[], leaders=[], recent=[])
+        empty = Board(session=None, people=nobody, tickets=NO_TICKETS, labs=[], leaders=[], recent=[], arrived=[])
         return Room(board=empty, people=[], moments=[])
     found = await run_rows.of_session(db, session)
     everybody = await everyone(db, session)
@@ -72,6 +73,7 @@ async def room(db: Db, plan: Plan, session: Session | None, *, now_s: float) -> 
         labs=[_lab_counts(lab, shown, plan.solved_score) for lab in plan.labs],
         leaders=[leader(standing) for standing in run_rows.standings(shown, names)[:LEADERS_SHOWN]],
         recent=[Recent(name=names.get(r.person_id, "?"), lab=r.lab, score=r.score) for r in _recent(shown)],
+        arrived=[row["name"] for row in reversed(everybody)][:ARRIVED_SHOWN],
     )
     people = _person_shapes(session, plan, everybody, found, active_from_s=active_from_s, now_s=now_s)
     return Room(board=board, people=people, moments=await moments(db, session))

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.services.live.wires import HandClock, MemoryWire, payload
+
 from labsvc.errors import Misuse
 from labsvc.live.event import from_iso
 from labsvc.live.hub import Hub, Reader
 from labsvc.live.message import frame, subscribe
 from labsvc.live.ring import Bounds
 from labsvc.live.topics import parse
-
-from tests.services.live.wires import HandClock, MemoryWire, payload
 
 
 def joined(hub: Hub, topics: Sequence[str] = ("*",), **more: object) -> tuple[MemoryWire, Reader]:

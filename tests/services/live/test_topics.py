@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from labsvc.errors import Misuse
 from labsvc.live.topics import parse
 
