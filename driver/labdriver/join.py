@@ -7,6 +7,7 @@ The token is ours, made before we ask: a join whose answer got lost is simply as
 
 import json
 import os
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -21,6 +22,8 @@ from labdriver.errors import EnvironmentFault, Misuse
 FILE = "join.json"
 PENDING = "join.pending.json"  # the token of a join that has not been answered
 TIMEOUT_S = 5.0
+
+_ADDRESS = re.compile(r"https?://[^/?#@\s]+(:\d{1,5})?(/[^?#\s]*)?")
 
 
 class Unreachable(EnvironmentFault):
@@ -50,11 +53,12 @@ def new_token() -> str:
 
 def address(text: str) -> str:
     """A board's address as it was typed: the scheme may be left out. Raises Misuse."""
-    url = text.strip().rstrip("/")
+    url = text.strip()
     if "://" not in url:
         url = f"http://{url}"
+    url = url.rstrip("/")
     parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+    if not _ADDRESS.fullmatch(url) or not parts.hostname:
         raise Misuse(f"{text!r} is not an address, expected one like http://10.0.0.5:8082")
     return url
 
@@ -115,7 +119,13 @@ def ask(
     headers = {"authorization": f"Bearer {token}"} if token else {}
     try:
         answer = httpx.request(
-            method, url + path, json=body, headers=headers, timeout=timeout_s, trust_env=False, follow_redirects=False
+            method,
+            url + path,
+            json=body,
+            headers=headers,
+            timeout=timeout_s,
+            trust_env=False,
+            verify=url.startswith("https:"),  # reading the list of authorities takes longer than the question
         )
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise Unreachable(f"the board at {url} does not answer ({type(error).__name__})") from error

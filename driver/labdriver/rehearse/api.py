@@ -43,7 +43,9 @@ class Api:
 
     def __init__(self, url: str, meter: Meter, *, give_up_s: float, connections: int) -> None:
         limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
-        self._client = httpx.AsyncClient(base_url=url, timeout=TRY_TIMEOUT_S, limits=limits, trust_env=False)
+        self._client = httpx.AsyncClient(
+            base_url=url, timeout=TRY_TIMEOUT_S, limits=limits, trust_env=False, verify=url.startswith("https:")
+        )
         self._url = url
         self._give_up_s = give_up_s
         self.meter = meter
