@@ -35,6 +35,7 @@ class Service:
     missing: Callable[[], Awaitable[list[str]]] = nothing_missing  # which parts are not ready, in plain words
     labs: Mapping[str, Mapping[str, str | None]] = field(default_factory=dict)  # lab → {"code", "error"}
     on_stop: Callable[[], None] = lambda: None  # let go of what is held, called when the stop begins
+    websocket: Callable[..., asyncio.Protocol] | None = None  # made for every upgrade; None: this mode has no WebSocket
 
 
 class Observed:

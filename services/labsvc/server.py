@@ -72,6 +72,7 @@ async def serve(service: Service, settings: Settings, *, default_port: int) -> N
     config = uvicorn.Config(
         app,
         lifespan="off",
+        ws=service.websocket or "none",  # type: ignore[arg-type]  # uvicorn only ever calls it
         log_config=None,
         access_log=False,
         server_header=False,

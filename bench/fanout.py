@@ -1,0 +1,228 @@
+"""Times the WebSocket fan-out: 30 events a second in 100 ms batches to 1,000 local clients, and one stalled reader.
+
+Server and clients are processes of their own, the clients all in one, so the clients' own work is in the latency.
+Latency is from the moment a batch is made to the moment a client has read it.
+"""
+
+import asyncio
+import multiprocessing
+import os
+import resource
+import socket
+import sys
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import psutil
+from starlette.applications import Starlette
+
+CLIENTS = 1000
+EVENTS_PER_BATCH = 3  # 30 a second
+BATCH_S = 0.1
+LOAD_S = 10.0
+HEALTHY = 20  # beside the stalled reader
+STALL_LOAD_S = 14.0
+STALL_BATCH_S = 0.002  # 500 frames a second: the kernel's buffers fill within seconds
+START_LIMIT_S = 20.0
+SETTLE_S = 2.0
+PADDING = "x" * 110  # makes an event of about 200 bytes
+
+REQUEST = b"GET /ws HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+REQUEST += b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+SUBSCRIBE = b'{"type":"subscribe","topics":["bench.*"]}'
+
+
+@dataclass(frozen=True)
+class Open:
+    """A door that lets everybody in."""
+
+    def refusal(self, caller: Any) -> tuple[int, str]:
+        return 0, ""
+
+    def is_facilitator(self, token: str) -> bool:
+        return False
+
+
+def serve(port: Any, orders: Any, batch_s: float) -> None:
+    """The server process: publishes when told `go`, tells its memory and its counts when asked."""
+    import uvloop
+
+    uvloop.run(_serve(port, orders, batch_s))
+
+
+async def _serve(port: Any, orders: Any, batch_s: float) -> None:
+    from labsvc.deps import RealClock
+    from labsvc.health import Service
+    from labsvc.live.hub import Hub
+    from labsvc.live.wire import Sockets
+    from labsvc.metrics import Metrics
+    from labsvc.server import serve as run_server
+    from labsvc.settings import Settings
+
+    hub = Hub(RealClock())
+    sockets = Sockets(hub, Open(), time.monotonic)
+    listener = socket.create_server(("127.0.0.1", 0), backlog=2048)
+    port.value = listener.getsockname()[1]
+    service = Service("bench", "bench", Starlette(), Metrics(), websocket=sockets.protocol)
+    settings = Settings(listen_fds=(os.dup(listener.fileno()),))
+    served = asyncio.create_task(run_server(service, settings, default_port=0))
+    publishing: asyncio.Task[None] | None = None
+    while True:
+        order = await asyncio.to_thread(orders.recv)
+        if order == "go":
+            publishing = asyncio.create_task(_publish(hub, batch_s))
+        elif order == "tell":
+            cpu = resource.getrusage(resource.RUSAGE_SELF)
+            orders.send((psutil.Process().memory_info().rss, cpu.ru_utime + cpu.ru_stime, hub.figures()))
+        elif order == "hush" and publishing:
+            publishing.cancel()
+        else:
+            break
+    served.cancel()
+    os._exit(0)
+
+
+async def _publish(hub: Any, batch_s: float) -> None:
+    number, due_s = 0, time.monotonic()
+    while True:
+        for _ in range(EVENTS_PER_BATCH):
+            number += 1
+            hub.publish("bench.tick", {"n": number, "sent_s": time.monotonic(), "padding": PADDING})
+        hub.flush()
+        due_s += batch_s
+        await asyncio.sleep(max(0.0, due_s - time.monotonic()))
+
+
+class Client(asyncio.Protocol):
+    """Reads frames as cheaply as it can: the last event's `n` and `sent_s` of each."""
+
+    def __init__(self, seen: list[tuple[float, int]]) -> None:
+        self.seen = seen
+        self.count = 0
+        self._rest = b""
+        self._shaken = False
+
+    def connection_made(self, transport: Any) -> None:
+        transport.write(REQUEST % b"bench")
+        mask = b"\0\0\0\0"
+        self._hello = bytes((0x81, 0x80 | len(SUBSCRIBE))) + mask + SUBSCRIBE
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        now_s = time.monotonic()
+        data = self._rest + data
+        if not self._shaken:
+            if b"\r\n\r\n" not in data:
+                self._rest = data
+                return
+            data = data.split(b"\r\n\r\n", 1)[1]
+            self._shaken = True
+            self.transport.write(self._hello)
+        at = 0
+        while len(data) - at >= 2:
+            size, head = data[at + 1], 2
+            if size == 126:
+                size, head = int.from_bytes(data[at + 2 : at + 4]), 4
+            if len(data) - at < head + size:
+                break
+            self._frame(data[at + head : at + head + size], now_s)
+            at += head + size
+        self._rest = data[at:]
+
+    def _frame(self, payload: bytes, now_s: float) -> None:
+        if not payload.startswith((b'{"type":"batch"', b'{"type":"event"')):
+            return
+        tail = payload.rfind(b'"n":')
+        number = int(payload[tail + 4 : payload.index(b",", tail)])
+        at = payload.rfind(b'"sent_s":') + 9
+        self.count += payload.count(b'"n":')
+        self.seen.append((now_s - float(payload[at : payload.index(b",", at)]), number))
+
+
+async def _listen(port: int, count: int, orders: Any, load_s: float, *, stalled: bool) -> dict[str, Any]:
+    loop = asyncio.get_running_loop()
+    seen: list[tuple[float, int]] = []
+    orders.send("tell")
+    before = orders.recv()
+    clients = [(await loop.create_connection(lambda: Client(seen), "127.0.0.1", port))[1] for _ in range(count)]
+    await asyncio.sleep(SETTLE_S)
+    orders.send("tell")
+    connected = orders.recv()
+    orders.send("go")
+    await asyncio.sleep(SETTLE_S)  # every buffer and cache that an idle connection does not have yet
+    orders.send("tell")
+    warm = orders.recv()
+    lazy = _stalled(port) if stalled else None
+    seen.clear()
+    counted = [client.count for client in clients]
+    begun_s = time.monotonic()
+    await asyncio.sleep(load_s)
+    took_s = time.monotonic() - begun_s
+    orders.send("tell")
+    after = orders.recv()
+    orders.send("hush")
+    await asyncio.sleep(0.5)
+    latencies_ms = sorted(1000 * latency for latency, _ in seen)
+    got = [client.count - was for client, was in zip(clients, counted, strict=True)]
+    newest = {client.count for client in clients}
+    if lazy:
+        lazy.close()
+    return {
+        "clients": count,
+        "kb_per_client": round((warm[0] - before[0]) / 1024 / count, 1),
+        "connected_kb": round((connected[0] - before[0]) / 1024 / count, 1),
+        "p50_ms": round(latencies_ms[len(latencies_ms) // 2], 1),
+        "p99_ms": round(latencies_ms[int(len(latencies_ms) * 0.99)], 1),
+        "max_ms": round(latencies_ms[-1], 1),
+        "frames": len(seen),
+        "events_least": min(got),
+        "events_most": max(got),
+        "all_equal": len(newest) == 1,
+        "dropped": after[2]["dropped"],
+        "server_cores": round((after[1] - warm[1]) / took_s, 2),
+        "grown_kb_under_load": round((after[0] - warm[0]) / 1024),
+    }
+
+
+def _stalled(port: int) -> socket.socket:
+    lazy = socket.socket()
+    lazy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    lazy.connect(("127.0.0.1", port))
+    lazy.sendall(REQUEST % b"lazy" + bytes((0x81, 0x80 | len(SUBSCRIBE))) + b"\0\0\0\0" + SUBSCRIBE)
+    return lazy
+
+
+def listen(port: int, count: int, orders: Any, load_s: float, stalled: bool, answers: Any) -> None:
+    """The clients' process."""
+    import uvloop
+
+    resource.setrlimit(resource.RLIMIT_NOFILE, (8192, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    answers.send(uvloop.run(_listen(port, count, orders, load_s, stalled=stalled)))
+
+
+def scene(count: int, load_s: float, batch_s: float, *, stalled: bool = False) -> dict[str, Any]:
+    """One server, one process of clients, one result."""
+    context = multiprocessing.get_context("spawn")
+    port = context.Value("i", 0)
+    ours, theirs = context.Pipe()
+    got, give = context.Pipe(duplex=False)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (8192, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    server = context.Process(target=serve, args=(port, theirs, batch_s))
+    server.start()
+    until_s = time.monotonic() + START_LIMIT_S
+    while not port.value and time.monotonic() < until_s:
+        time.sleep(0.02)
+    clients = context.Process(target=listen, args=(port.value, count, ours, load_s, stalled, give))
+    clients.start()
+    answer: dict[str, Any] = got.recv()
+    clients.join()
+    ours.send("end")
+    server.join()
+    return answer
+
+
+if __name__ == "__main__":
+    print(scene(int(sys.argv[1]) if len(sys.argv) > 1 else CLIENTS, LOAD_S, BATCH_S))
+    print(scene(HEALTHY, STALL_LOAD_S, STALL_BATCH_S))
+    print(scene(HEALTHY, STALL_LOAD_S, STALL_BATCH_S, stalled=True))

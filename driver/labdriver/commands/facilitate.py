@@ -1,0 +1,56 @@
+"""`labdriver facilitate`: the facilitator's token and page of a generator."""
+
+import os
+import webbrowser
+from pathlib import Path
+
+import click
+
+from labdriver import join
+from labdriver.app import App
+from labdriver.commands import _options
+from labdriver.console import Console
+from labdriver.errors import Misuse
+
+FILE = "facilitator.token"
+
+
+@click.command("facilitate", epilog="Example: labdriver facilitate")
+@click.option(
+    "--at", "url", metavar="URL", help="Address of the generator; without it the one of the stack that is up."
+)
+@click.option("--token", metavar="TOKEN", help="The token in force there, when it was claimed from another machine.")
+@_options.no_open
+@_options.as_json
+@click.pass_obj
+def COMMAND(app: App, url: str | None, token: str | None, no_open: bool, as_json: bool) -> None:
+    """Print the facilitator's page, its token in the address. The first who asks a new database becomes facilitator."""
+    console = Console(as_json=as_json)
+    base = join.address(url) if url else app.runtime()[0].url("generator")
+    mine = claim(app.state, base, token=token)
+    page = f"{base}/facilitator#token={mine}"
+    console.say(f"facilitator's page, for your eyes only: {page}", style="bold")
+    console.say(f"board for the projector: {base}/board")
+    console.answer({"url": base, "page": page, "board": f"{base}/board", "token": mine})
+    if app.settings.may_open and not no_open and not as_json:
+        webbrowser.open(page)
+
+
+def claim(state: Path, url: str, *, token: str | None = None) -> str:
+    """The facilitator's token of the generator at `url`: the given one, the kept one, else a new one, claimed there.
+
+    Raises Misuse when another token is in force.
+    """
+    path = state / FILE
+    kept = path.read_text(encoding="utf-8").strip() if path.exists() else ""
+    mine = token or kept or join.new_token()
+    try:
+        join.ask(url, "PUT", "/workshop/facilitator", body={"token": mine})
+    except join.Rejected as error:
+        raise Misuse(error.message, next_step="labdriver facilitate --token TOKEN") from error
+    if mine != kept:
+        state.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+            file.write(mine)
+    return mine

@@ -1,0 +1,87 @@
+"""`labdriver join`: take part in a session; runs are sent to its board from then on."""
+
+from pathlib import Path
+
+import click
+
+from labdriver import join, outbox
+from labdriver.app import App
+from labdriver.commands import _options
+from labdriver.console import Console
+from labdriver.errors import LabError, Misuse
+
+
+@click.command("join", epilog="Example: labdriver join K7QM4X --at http://10.0.0.5:8082 --by alice")
+@click.argument("code", required=False)
+@click.option("--at", "url", metavar="URL", help="Address of the board, as the facilitator shows it.")
+@_options.by
+@click.option("--ready", "ready_code", default="", metavar="CODE", help="The readiness code of your preflight.")
+@click.option("--leave", is_flag=True, help="Leave the session; nothing is sent any more.")
+@_options.as_json
+@click.pass_obj
+def COMMAND(
+    app: App, code: str | None, url: str | None, by: str | None, ready_code: str, leave: bool, as_json: bool
+) -> None:
+    """Join the session CODE. Without a code: say which session is joined."""
+    console = Console(as_json=as_json)
+    if leave:
+        was = join.leave(app.state)
+        console.say("left the session" if was else "no session was joined")
+        console.answer({"joined": False})
+    elif code is None:
+        _tell(console, app.state)
+    else:
+        _join(console, app, code=code, url=url, by=by, ready_code=ready_code)
+
+
+def _join(console: Console, app: App, *, code: str, url: str | None, by: str | None, ready_code: str) -> None:
+    before = join.read(app.state)
+    if url is None and before is None:
+        raise Misuse("--at is missing: the board's address", next_step=f"labdriver join {code} --at URL")
+    technology, is_ready = _stack(app)
+    membership = join.join(
+        app.state,
+        url=join.address(url) if url else before.url if before else "",
+        code=code,
+        name=app.by(by),
+        technology=technology,
+        ready_code=ready_code or ("stack-ready" if is_ready else ""),
+    )
+    console.say(f"joined {membership.code} at {membership.url} as {membership.name}", style="bold")
+    if not (is_ready or ready_code):
+        console.say("your stack is not up yet; next: make up, then labdriver join again to say that you are ready")
+    console.say(f"tickets and board: {membership.url}/tickets#token={membership.token}")
+    sent = outbox.send(app.state, membership)
+    if sent.taken:
+        console.say(f"{len(sent.taken)} earlier runs were sent")
+    console.answer(_shown(membership))
+
+
+def _tell(console: Console, state: Path) -> None:
+    membership = join.read(state)
+    if membership is None:
+        raise Misuse("no session is joined", next_step="labdriver join CODE --at URL")
+    console.say(f"joined {membership.code} at {membership.url} as {membership.name}")
+    console.say(f"tickets and board: {membership.url}/tickets#token={membership.token}")
+    console.answer(_shown(membership))
+
+
+def _shown(membership: join.Membership) -> dict[str, object]:
+    """Without the token: answers end up in logs."""
+    return {
+        "joined": True,
+        "url": membership.url,
+        "code": membership.code,
+        "name": membership.name,
+        "session": membership.session,
+        "participant": membership.participant,
+    }
+
+
+def _stack(app: App) -> tuple[str, bool]:
+    """Where this machine's stack runs, and whether it is ready; a machine without one may join too."""
+    try:
+        runtime, _ = app.runtime()
+        return runtime.name, runtime.status().ready
+    except LabError:
+        return "", False

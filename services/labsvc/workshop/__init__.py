@@ -1,0 +1,1 @@
+"""One workshop delivery: session, people, tickets, runs. Knows HTTP and hub through `rest` and a callback only."""

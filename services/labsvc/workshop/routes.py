@@ -1,0 +1,231 @@
+"""The workshop's REST endpoints: which path does what, and who may. The paths are the source's."""
+
+from labsvc.rest import Call, Endpoint, Nothing, Role
+from labsvc.workshop.people import Wish
+from labsvc.workshop.shapes import (
+    Answer,
+    Board,
+    Claim,
+    Done,
+    Export,
+    Facilitator,
+    Flag,
+    GoTo,
+    Join,
+    Joined,
+    Leaderboard,
+    Me,
+    Metrics,
+    MyTicket,
+    Paste,
+    Pasted,
+    Progress,
+    Ready,
+    Room,
+    ScenarioName,
+    SessionShape,
+    Start,
+    Submit,
+    Submitted,
+    Summary,
+    TicketId,
+    Triggered,
+    WorkshopId,
+)
+from labsvc.workshop.workshop import Workshop
+
+FULL = {409: "the state does not allow it"}
+
+
+def endpoints(workshop: Workshop) -> list[Endpoint]:
+    """All of them."""
+    return [*_facilitator(workshop), *_participant(workshop), *_tickets(workshop), *_readers(workshop)]
+
+
+def _facilitator(workshop: Workshop) -> list[Endpoint]:
+    hour, hall, door = workshop.hour, workshop.hall, workshop.door
+
+    async def start(call: Call) -> SessionShape:
+        body: Start = call.body
+        return await hour.start(name=body.name, expected=body.participant_count, speed=body.speed)
+
+    async def scenario(call: Call) -> Triggered:
+        return Triggered(scenario=call.params.name, status=await hour.scenario(call.params.name))
+
+    async def stop(_: Call) -> SessionShape:
+        return await hour.stop()
+
+    async def pause(call: Call) -> SessionShape:
+        return await hour.pause(call.body.on)
+
+    async def freeze(call: Call) -> SessionShape:
+        return await hour.freeze(call.body.on)
+
+    async def go_to(call: Call) -> SessionShape:
+        return await hour.go_to(call.body.segment)
+
+    async def room(_: Call) -> Room:
+        return await workshop.analytics.room()
+
+    async def paste(call: Call) -> Pasted:
+        return await hall.paste(call.who, call.body.text)
+
+    async def export(call: Call) -> Export:
+        return await workshop.analytics.export(call.query.workshop_id)
+
+    async def claim(call: Call) -> Facilitator:
+        return await door.claim(call.body.token)
+
+    async def check(_: Call) -> Facilitator:
+        return Facilitator(is_facilitator=True)
+
+    f: Role = "facilitator"
+    return [
+        Endpoint("PUT", "/workshop/facilitator", "Claim the facilitator's token, once", claim, Facilitator)
+        .taking(Claim)
+        .refusing(FULL),
+        Endpoint("GET", "/workshop/facilitator", "Is this the facilitator's token?", check, Facilitator, role=f),
+        Endpoint("POST", "/workshop/start", "Start a session", start, SessionShape, role=f)
+        .taking(Start)
+        .refusing(FULL),
+        Endpoint("POST", "/workshop/stop", "End the session", stop, SessionShape, role=f)
+        .taking(Nothing)
+        .refusing(FULL),
+        Endpoint("POST", "/workshop/pause", "Stop the hour and the business, or go on", pause, SessionShape, role=f)
+        .taking(Flag)
+        .refusing(FULL),
+        Endpoint("POST", "/workshop/freeze", "Let the board stand still, or thaw it", freeze, SessionShape, role=f)
+        .taking(Flag)
+        .refusing(FULL),
+        Endpoint("POST", "/workshop/next", "Begin the next segment, or a given one", go_to, SessionShape, role=f)
+        .taking(GoTo)
+        .refusing(FULL),
+        Endpoint("POST", "/workshop/scenario/{name}", "Trigger a world scenario", scenario, Triggered, role=f)
+        .at(ScenarioName)
+        .taking(Nothing)
+        .refusing(FULL),
+        Endpoint("GET", "/workshop/room", "Board, people, who is stuck", room, Room, role=f),
+        Endpoint("POST", "/workshop/paste", "Take score lines out of a chat", paste, Pasted, role=f)
+        .taking(Paste)
+        .refusing(FULL),
+        Endpoint("GET", "/workshop/export", "Every run and the tickets' books", export, Export, role=f)
+        .asking(WorkshopId)
+        .refusing({404: "no such session"}),
+    ]
+
+
+def _participant(workshop: Workshop) -> list[Endpoint]:
+    hall = workshop.hall
+
+    async def join(call: Call) -> Joined:
+        body: Join = call.body
+        wish = Wish(body.name, body.token or "", body.technology, body.ready_code)
+        return await hall.join(body.code, wish, call.address)
+
+    async def me(call: Call) -> Me:
+        return await hall.me(call.who)
+
+    async def ready(call: Call) -> Me:
+        return await hall.ready(call.who, call.body.ready_code)
+
+    async def submit(call: Call) -> Submitted:
+        return await hall.submit(call.who, call.body.line, call.body.failure)
+
+    async def paste(call: Call) -> Pasted:
+        return await hall.paste(call.who, call.body.text)
+
+    p: Role = "participant"
+    return [
+        Endpoint("POST", "/workshop/join", "Join by code; gives a token", join, Joined)
+        .taking(Join)
+        .refusing({404: "no session has this code", **FULL}),
+        Endpoint("GET", "/workshop/me", "Who am I?", me, Me, role=p).refusing(FULL),
+        Endpoint("POST", "/workshop/me/ready", "Say that the preflight passed", ready, Me, role=p)
+        .taking(Ready)
+        .refusing(FULL),
+        Endpoint("POST", "/workshop/runs", "Send a finished run; sent twice it counts once", submit, Submitted, role=p)
+        .taking(Submit)
+        .refusing(FULL),
+        Endpoint("POST", "/workshop/me/paste", "Take my own score lines out of a text", paste, Pasted, role=p)
+        .taking(Paste)
+        .refusing(FULL),
+    ]
+
+
+def _tickets(workshop: Workshop) -> list[Endpoint]:
+    desk = workshop.desk
+
+    async def ask(call: Call) -> MyTicket:
+        return await desk.ask(call.who)
+
+    async def mine(call: Call) -> MyTicket:
+        return await desk.mine(call.who)
+
+    async def leave(call: Call) -> MyTicket:
+        return await desk.leave(call.who)
+
+    async def resolve(call: Call) -> Done:
+        return await desk.close(call.who, call.params.ticket, "resolved", call.body.text)
+
+    async def escalate(call: Call) -> Done:
+        return await desk.close(call.who, call.params.ticket, "escalated", call.body.text)
+
+    async def give_back(call: Call) -> Done:
+        return await desk.give_back(call.who, call.params.ticket)
+
+    p: Role = "participant"
+    return [
+        Endpoint("POST", "/workshop/tickets/request", "Ask for a ticket, or a place in the line", ask, MyTicket, role=p)
+        .taking(Nothing)
+        .refusing(FULL),
+        Endpoint("GET", "/workshop/tickets/mine", "My ticket; a sign of life", mine, MyTicket, role=p).refusing(FULL),
+        Endpoint("POST", "/workshop/tickets/leave", "Leave the line", leave, MyTicket, role=p)
+        .taking(Nothing)
+        .refusing(FULL),
+        Endpoint("POST", "/workshop/tickets/{ticket}/resolve", "Resolve my ticket", resolve, Done, role=p)
+        .at(TicketId)
+        .taking(Answer)
+        .refusing(FULL),
+        Endpoint("POST", "/workshop/tickets/{ticket}/escalate", "Escalate my ticket", escalate, Done, role=p)
+        .at(TicketId)
+        .taking(Answer)
+        .refusing(FULL),
+        Endpoint("POST", "/workshop/tickets/{ticket}/return", "Give my ticket back", give_back, Done, role=p)
+        .at(TicketId)
+        .taking(Nothing)
+        .refusing(FULL),
+    ]
+
+
+def _readers(workshop: Workshop) -> list[Endpoint]:
+    analytics = workshop.analytics
+
+    async def status(_: Call) -> Metrics:
+        return await workshop.hour.status()
+
+    async def board(_: Call) -> Board:
+        return (await analytics.room()).board
+
+    async def summary(call: Call) -> Summary:
+        return await analytics.summary(call.query.workshop_id)
+
+    async def progress(call: Call) -> Progress:
+        return await analytics.progress(call.query.workshop_id)
+
+    async def leaderboard(call: Call) -> Leaderboard:
+        through_ice = call.who.role == "facilitator"
+        return await analytics.leaderboard(call.query.workshop_id, through_ice=through_ice)
+
+    none = {404: "no such session"}
+    base = "/api/workshop/analytics"
+    return [
+        Endpoint("GET", "/workshop/status", "The session and its figures", status, Metrics),
+        Endpoint("GET", "/workshop/board", "What the projector shows", board, Board),
+        Endpoint("GET", f"{base}/summary", "The hour in figures", summary, Summary).asking(WorkshopId).refusing(none),
+        Endpoint("GET", f"{base}/progress", "Progress of every participant", progress, Progress, role="facilitator")
+        .asking(WorkshopId)
+        .refusing(none),
+        Endpoint("GET", f"{base}/leaderboard", "The whole leaderboard", leaderboard, Leaderboard)
+        .asking(WorkshopId)
+        .refusing(none),
+    ]

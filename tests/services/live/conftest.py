@@ -1,0 +1,109 @@
+"""The generator as a process on a real Postgres: started, killed and started again behind the same socket."""
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from tests.services.workshop.conftest import Server, postgres
+
+from labdriver.join import new_token
+
+ROOT = Path(__file__).resolve().parents[3]
+READY_S = 20.0
+
+__all__ = ["postgres"]  # the fixture of the workshop's tests
+
+
+@dataclass
+class Generator:
+    """One generator. Its listening socket is ours, so that a killed one is replaced without a refused connection."""
+
+    listener: socket.socket
+    postgres: Server
+    log: Path
+    facilitator: str = field(default_factory=new_token)
+    process: "subprocess.Popen[bytes] | None" = None
+    http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=10, trust_env=False))
+
+    @property
+    def port(self) -> int:
+        return int(self.listener.getsockname()[1])
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        env = {"PATH": os.environ["PATH"], "PYTHONPATH": f"{ROOT / 'services'}:{ROOT / 'driver'}:{ROOT}"}
+        env |= {"LAB_LISTEN_FDS": str(self.listener.fileno()), "LAB_DATABASE_URL": self.postgres.url}
+        with self.log.open("ab") as out:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "tests.services.live.serve"],
+                env=env,
+                cwd=ROOT,
+                pass_fds=(self.listener.fileno(),),
+                stdout=out,
+                stderr=out,
+            )
+        with httpx.Client(base_url=self.url, timeout=READY_S, trust_env=False) as http:
+            assert http.get("/healthz").status_code == 200
+
+    def kill(self) -> None:
+        """kill -9."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait(10)
+
+    def ask(self, method: str, path: str, body: Any = None, *, token: str = "", **headers: str) -> httpx.Response:
+        """One request; as the facilitator with `token="facilitator"`."""
+        key = self.facilitator if token == "facilitator" else token
+        if key:
+            headers["authorization"] = f"Bearer {key}"
+        given: dict[str, Any] = {} if body is None else {"json": body}
+        return self.http.request(method, self.url + path, headers=headers, **given)
+
+    def told(self, method: str, path: str, body: Any = None, *, token: str = "") -> dict[str, Any]:
+        """The answer of a request that must succeed."""
+        answer = self.ask(method, path, body, token=token)
+        assert answer.status_code == 200, answer.text
+        told: dict[str, Any] = answer.json()
+        return told
+
+    def claim(self) -> None:
+        """Be the facilitator; waits until the database is there."""
+        for _ in range(200):
+            answer = self.ask("PUT", "/workshop/facilitator", {"token": self.facilitator})
+            if answer.status_code == 200:
+                return
+            assert answer.status_code == 503, answer.text
+        raise AssertionError("the database is not used")
+
+    def session(self, **how: Any) -> dict[str, Any]:
+        """A new session; the one before is ended."""
+        self.ask("POST", "/workshop/stop", {}, token="facilitator")
+        return self.told("POST", "/workshop/start", {"name": "Monday"} | how, token="facilitator")
+
+
+@pytest.fixture(scope="module")
+def generator(postgres: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Generator]:
+    """A generator that is claimed and ready."""
+    postgres.wipe()
+    listener = socket.create_server(("127.0.0.1", 0), backlog=512)
+    made = Generator(listener, postgres, tmp_path_factory.mktemp("generator") / "generator.log")
+    try:
+        made.start()
+        made.claim()
+        yield made
+    finally:
+        with suppress(AssertionError):
+            made.kill()
+        made.http.close()
+        listener.close()

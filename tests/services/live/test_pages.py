@@ -1,0 +1,176 @@
+"""The pages in Chromium, as people use them: join, take a ticket, trigger, watch the board, lose the connection."""
+
+import re
+import shutil
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+from tests.services.live.conftest import Generator
+from tests.services.workshop.test_runs import line
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+ARGS = ["--no-sandbox", "--disable-quic", "--disable-background-networking", "--no-first-run"]
+WAIT_MS = 15_000
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed: apt-get install chromium"),
+]
+
+Visit = Callable[..., Page]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def visit(browser: Browser, generator: Generator) -> Iterator[Visit]:
+    """Open a page in a browser of its own; a script's error, or anything the policy forbids, fails the test."""
+    contexts, trouble = [], []
+    expect.set_options(timeout=WAIT_MS)
+
+    def go(path: str, *, width: int = 1280, scheme: str = "light") -> Page:
+        context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)  # type: ignore[arg-type]
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: trouble.append(f"{path}: {error}"))
+        page.on("console", lambda told: trouble.append(told.text) if "Content Security" in told.text else None)
+        page.on("dialog", lambda dialog: dialog.accept())
+        page.goto(generator.url + path)
+        return page
+
+    yield go
+    for context in contexts:
+        context.close()
+    assert trouble == []
+
+
+def test_hour_from_start_to_ticket(visit: Visit, generator: Generator) -> None:
+    """A facilitator starts, somebody joins in a browser and handles a ticket, everybody sees it."""
+    generator.ask("POST", "/workshop/stop", {}, token="facilitator")
+    desk = visit(f"/facilitator#token={generator.facilitator}")
+    desk.fill("#start-name", "Friday")
+    desk.fill("#start-people", "12")
+    desk.click("text=Start the hour")
+    expect(desk.locator("#title")).to_have_text("Intro")
+    assert generator.facilitator not in desk.url
+    code = desk.inner_text("#code")
+    board = visit("/board")
+    expect(board.locator("#code")).to_have_text(code)
+    expect(board.locator("#arrived-of")).to_contain_text("of 12 are here")
+
+    ann = visit("/tickets", width=390)
+    ann.fill("#code", code.lower())
+    ann.fill("#by", "Ann <b>Lee</b>")
+    ann.click("button.main:has-text('Join')")
+    expect(board.locator("#arrived li")).to_have_text("Ann <b>Lee</b>")
+    expect(desk.locator("#people tr th")).to_contain_text("Ann <b>Lee</b>")
+    ann.click("text=Take a ticket")
+    expect(ann.locator("#subject")).not_to_be_empty()
+    expect(board.locator("#tickets dd").nth(1)).to_have_text("1")
+    ann.fill("#answer", "A new one is on its way.")
+    ann.click("#resolve")
+    expect(ann.locator("#told")).to_have_text("Resolved. Thank you.")
+    expect(board.locator("#tickets dd").nth(2)).to_have_text("1")
+    ann.reload()
+    expect(ann.locator("#name")).to_have_text("Ann <b>Lee</b>")
+    expect(ann.locator("#me dd").nth(2)).to_have_text("1")
+
+
+def test_trigger_shows_on_the_board(visit: Visit, generator: Generator) -> None:
+    """A scenario's button changes the board; segments, pause and freeze do as well."""
+    generator.session()
+    generator.ask("POST", "/api/simulation/stop", {}, token="facilitator")
+    desk = visit(f"/facilitator#token={generator.facilitator}")
+    board = visit("/board", scheme="dark")
+    expect(board.locator("#link")).to_have_text("live")
+    expect(board.locator("#scenario")).to_be_hidden()
+    desk.click("#scenarios button:has-text('Rush')")
+    expect(board.locator("#scenario-name")).to_have_text("rush-orders")
+    desk.click("#next")
+    expect(board.locator("#title")).to_have_text("Step 1: timeouts")
+    desk.click("#pause")
+    expect(board.locator("#paused")).to_be_visible()
+    desk.click("#pause")
+    expect(board.locator("#paused")).to_be_hidden()
+    desk.click("#freeze")
+    expect(board.locator("#frozen")).to_be_visible()
+    desk.click("text=settle")
+    expect(board.locator("#scenario")).to_be_hidden()
+
+
+def test_pasted_scores_move_the_board_and_stuck_people_are_shown(visit: Visit, generator: Generator) -> None:
+    """The chat's lines become a leaderboard; three times the same failure stands on top of the facilitator's list."""
+    code = generator.session()["code"]
+    generator.told("POST", "/workshop/next", {"segment": 1}, token="facilitator")
+    token = generator.told("POST", "/workshop/join", {"code": code, "name": "Bob"})["token"]
+    for number in range(3):
+        body = {"line": line(score=20, run=f"b{number}", by="Bob"), "failure": "hung"}
+        generator.told("POST", "/workshop/runs", body, token=token)
+    desk = visit(f"/facilitator#token={generator.facilitator}")
+    board = visit("/board")
+    desk.click("text=Paste score lines")
+    desk.fill("#paste", f"ann: look! {line(score=95, by='Ann')}\nzoe: {line(score=70, by='Zoe').replace('70', '90')}")
+    desk.click("text=Take them")
+    expect(desk.locator("#paste-told")).to_contain_text("1 added")
+    expect(desk.locator("#paste-told")).to_contain_text("does not match")
+    expect(board.locator("#leaders th")).to_have_text(["Ann", "Bob"])
+    expect(board.locator("#leaders .total")).to_have_text(["95", "20"])
+    expect(desk.locator("#people tr").first).to_contain_text("3 times the same: hung")
+
+
+def test_pages_come_back_by_themselves(visit: Visit, generator: Generator) -> None:
+    """The server is killed and comes back: the board says so, reconnects, and shows what happened meanwhile."""
+    code = generator.session()["code"]
+    board, desk = visit("/board"), visit(f"/facilitator#token={generator.facilitator}")
+    for page in (board, desk):
+        expect(page.locator("#link")).to_have_text("live")
+    generator.kill()
+    for page in (board, desk):
+        expect(page.locator("#link")).to_have_text("reconnecting …")
+    generator.start()
+    generator.claim()
+    generator.told("POST", "/workshop/join", {"code": code, "name": "Meanwhile"})
+    for page in (board, desk):
+        expect(page.locator("#link")).to_have_text("live")
+    expect(board.locator("#arrived li")).to_have_text("Meanwhile")
+    expect(desk.locator("#people th")).to_contain_text("Meanwhile")
+    generator.told("POST", "/workshop/next", {"segment": 1}, token="facilitator")
+    expect(desk.locator("#title")).to_have_text("Step 1: timeouts")
+
+
+def test_admin_steers_with_the_token_only(visit: Visit, generator: Generator) -> None:
+    """Without it the page is read-only; with it pace and scenarios work and causes are shown."""
+    generator.session()
+    generator.ask("POST", "/api/simulation/reset", {}, token="facilitator")
+    stranger = visit("/admin")
+    expect(stranger.locator(".scenario button").first).to_be_disabled()
+    expect(stranger.locator("#events tr").first).to_be_visible()
+    assert stranger.locator("#events .chip").count() == 0
+    admin = visit(f"/admin#token={generator.facilitator}")
+    admin.click(".pace button:has-text('10×') >> nth=0")
+    expect(admin.locator(".pace button[aria-pressed=true]")).to_have_text("10×")
+    expect(admin.locator("#events .chip").first).to_be_visible()
+    admin.click(".pace button:text-is('1×')")
+    expect(admin.locator(".pace button[aria-pressed=true]")).to_have_text("1×")
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("page", ["/board", "/facilitator", "/tickets", "/admin"])
+def test_pages_fit_their_width(visit: Visit, generator: Generator, page: str, width: int) -> None:
+    """Nothing sticks out sideways, with long names and scores on the page."""
+    code = generator.session(name="An hour with a name that is as long as a name may be, 60")["code"]
+    who = {"code": code, "name": "Wolfeschlegelsteinhausenbergerdorff " + "x" * 20}
+    token = generator.told("POST", "/workshop/join", who)["token"]
+    generator.told("POST", "/workshop/runs", {"line": line(score=88), "failure": "hung"}, token=token)
+    key = token if page == "/tickets" else generator.facilitator
+    opened = visit(f"{page}#token={key}" if page != "/board" else page, width=width)
+    expect(opened.locator("#link")).to_have_text("live")
+    expect(opened.locator("body")).to_contain_text(re.compile("Wolfe|fake business", re.I))
+    assert opened.evaluate("document.documentElement.scrollWidth") <= width

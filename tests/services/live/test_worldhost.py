@@ -1,0 +1,175 @@
+"""Worlds: opened where they were left, steered, held, kept, and opened again when they fail."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from tests.services.live.fakeworld import FakeKind, FakeWorld
+from tests.services.live.wires import MemoryWire
+
+from labsvc.deps import RealClock
+from labsvc.errors import Misuse
+from labsvc.live.hub import Hub
+from labsvc.live.topics import parse
+from labsvc.live.worldhost import Running, Worlds
+from labsvc.worlds import Outlet, TicketDraft, World
+
+
+class Saves:
+    """Keeps in memory."""
+
+    def __init__(self, kept: dict[str, str] | None = None) -> None:
+        self.kept = kept or {}
+        self.writes = 0
+
+    async def lead(self) -> None:
+        return None
+
+    async def read(self, world: str) -> str | None:
+        return self.kept.get(world)
+
+    async def write(self, world: str, saved: str) -> None:
+        self.writes += 1
+        self.kept[world] = saved
+
+    async def close(self) -> None:
+        return None
+
+
+class Desk:
+    """Wants three tickets."""
+
+    def __init__(self) -> None:
+        self.taken: list[TicketDraft] = []
+
+    def lacking(self) -> int:
+        return 3 - len(self.taken)
+
+    def take_in(self, draft: TicketDraft) -> bool:
+        self.taken.append(draft)
+        return True
+
+
+class QuickWorld(FakeWorld):
+    """Acts once and waits; fails when it is told to."""
+
+    fail = False
+
+    async def run(self) -> None:
+        self._order(cause={"kind": "baseline"})
+        if QuickWorld.fail:
+            QuickWorld.fail = False
+            raise RuntimeError("the world broke")
+        await asyncio.Event().wait()
+
+
+class QuickKind(FakeKind):
+    def open(self, outlet: Outlet, *, seed: int, saved: str | None) -> World:
+        if saved == "of another version":
+            raise Misuse("the snapshot has another version")
+        return QuickWorld(outlet, seed=seed, saved=saved)
+
+
+class QuickClock(RealClock):
+    """Long pauses pass at once."""
+
+    async def sleep(self, delay_s: float) -> None:
+        await asyncio.sleep(min(delay_s, 0.01))
+
+
+async def until(holds: Any) -> None:
+    async with asyncio.timeout(10):
+        while not holds():  # noqa: ASYNC110  the condition is somebody else's
+            await asyncio.sleep(0.01)
+
+
+def played(scene: Any, *, kept: dict[str, str] | None = None) -> Saves:
+    """Play a scene with running worlds."""
+    saves = Saves(kept)
+
+    async def play() -> None:
+        hub, desk = Hub(RealClock()), Desk()
+        worlds = Worlds([QuickKind()], hub, saves, QuickClock(), seed=1)
+        worlds.start(desk)
+        try:
+            await until(lambda: worlds.running[0].world is not None)
+            await scene(worlds, hub, desk)
+        finally:
+            await worlds.stop()
+
+    asyncio.run(play())
+    return saves
+
+
+def test_world_goes_on_where_it_was_kept() -> None:
+    """What was kept is read; what happened since is kept at the end."""
+
+    async def scene(worlds: Worlds, hub: Hub, desk: Desk) -> None:
+        await until(lambda: worlds.orders_generated() == 42)
+
+    saves = played(scene, kept={"fake": '{"orders": 41, "tickets": 0, "scenario": null, "pace": 1.0}'})
+    assert '"orders": 42' in saves.kept["fake"]
+
+
+def test_world_that_cannot_be_restored_begins_anew() -> None:
+    """A snapshot of another version costs the past, not the world."""
+
+    async def scene(worlds: Worlds, hub: Hub, desk: Desk) -> None:
+        await until(lambda: worlds.orders_generated() == 1)
+
+    played(scene, kept={"fake": "of another version"})
+
+
+def test_world_that_fails_is_opened_again() -> None:
+    """A bug in a world is logged, and the world is back; the host goes on."""
+    QuickWorld.fail = True
+
+    async def scene(worlds: Worlds, hub: Hub, desk: Desk) -> None:
+        await until(lambda: not QuickWorld.fail)
+        await until(lambda: worlds.running[0].world is not None and worlds.orders_generated() >= 2)
+
+    played(scene)
+
+
+def test_scenarios_are_triggered_by_name() -> None:
+    """Unknown names list the known ones; the state shows what is active."""
+
+    async def scene(worlds: Worlds, hub: Hub, desk: Desk) -> None:
+        with pytest.raises(Misuse, match="rush-orders, service-crisis"):
+            worlds.trigger("earthquake")
+        assert worlds.trigger("rush-orders") == "active"
+        wire = MemoryWire()
+        hub.flush()
+        hub.subscribe(hub.attach(wire), parse(["world.*"]))
+        assert wire.events()[-1]["data"]["scenario"]["id"] == "rush-orders"
+        with pytest.raises(Misuse, match="unknown world"):
+            worlds.one("callcenter")
+
+    played(scene)
+
+
+def test_hold_stops_time_and_gives_the_pace_back() -> None:
+    """Held twice is held once; a pace that is set meanwhile counts afterwards."""
+
+    async def scene(worlds: Worlds, hub: Hub, desk: Desk) -> None:
+        fake = worlds.one("fake")
+        fake.command("pace", factor=10.0)
+        for _ in range(2):
+            worlds.hold(True)
+        assert fake.state()["pace"] == 0
+        assert fake.command("pace", factor=60.0)["after_the_pause"] == 60
+        assert fake.state()["pace"] == 0
+        worlds.hold(False)
+        assert fake.state()["pace"] == 60
+
+    played(scene)
+
+
+def test_command_before_the_world_runs_is_refused() -> None:
+    """A world that is not open yet says so."""
+    running = Running(FakeKind(), Hub(RealClock()), Desk())
+    with pytest.raises(Misuse, match="not running yet"):
+        running.command("stop")
+    told: Mapping[str, Any] = running.state()
+    assert told["running"] is False
