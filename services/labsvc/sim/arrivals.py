@@ -20,7 +20,8 @@ from labsvc.sim.entity import BASELINE, Entity, Origin
 from labsvc.sim.eventlist import Handle
 from labsvc.sim.instant import HOUR_US, NEVER_US
 from labsvc.sim.kernel import Kernel
-from labsvc.sim.modifiers import Modifier, Modifiers
+from labsvc.sim.modifier import Modifier
+from labsvc.sim.modifiers import Modifiers
 from labsvc.sim.rate import Rate
 from labsvc.sim.record import Note
 from labsvc.sim.streams import exponential_us

@@ -18,7 +18,8 @@ from labsvc.sim.envelope import Envelope
 from labsvc.sim.eventlist import Handle
 from labsvc.sim.instant import NEVER_US, us
 from labsvc.sim.kernel import Kernel
-from labsvc.sim.modifiers import Modifier, Modifiers
+from labsvc.sim.modifier import Modifier
+from labsvc.sim.modifiers import Modifiers
 from labsvc.sim.record import Note
 from labsvc.sim.scenario import Cascade, Effect, Injected, Scenario
 from labsvc.sim.sense import faults, one_of

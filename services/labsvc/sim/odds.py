@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from labsvc.errors import Misuse
 from labsvc.sim.entity import Entity
 from labsvc.sim.kernel import Kernel
-from labsvc.sim.modifiers import Modifier, Modifiers
+from labsvc.sim.modifier import Modifier
+from labsvc.sim.modifiers import Modifiers
 from labsvc.sim.record import Note
 
 _EXACT = 1e-9

@@ -16,7 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from labsvc.errors import Misuse
 from labsvc.sim.envelope import Curve
-from labsvc.sim.modifiers import Kind, Modifiers
+from labsvc.sim.modifier import Kind
+from labsvc.sim.modifiers import Modifiers
 from labsvc.sim.sense import KINDS, faults, one_of
 from labsvc.sim.timeline import EVENT_TYPES, Expected
 from labsvc.sim.yamlfile import YamlFile

@@ -8,7 +8,8 @@ import difflib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from labsvc.sim.modifiers import Kind, Modifiers
+from labsvc.sim.modifier import Kind
+from labsvc.sim.modifiers import Modifiers
 from labsvc.sim.yamlfile import Loc
 
 KINDS: tuple[Kind, ...] = ("multiplier", "additive", "override", "shift")

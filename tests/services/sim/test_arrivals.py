@@ -18,7 +18,8 @@ from labsvc.sim.entity import Entity
 from labsvc.sim.envelope import Curve, Envelope
 from labsvc.sim.instant import DAY_US, HOUR_US, MINUTE_US
 from labsvc.sim.kernel import Kernel
-from labsvc.sim.modifiers import Kind, Modifiers
+from labsvc.sim.modifier import Kind
+from labsvc.sim.modifiers import Modifiers
 from labsvc.sim.rate import Rate, TimeOfDay, Weekday
 
 Shop = Callable[..., Any]  # conftest's fixture: options → Run

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from labsvc.sim.envelope import SETTLED_RATIO, Curve, Envelope
 from labsvc.sim.instant import MINUTE_US, NEVER_US
-from labsvc.sim.modifiers import Modifier, Target
+from labsvc.sim.modifier import Modifier, Target
 
 SLOW = st.builds(Curve, curve=st.sampled_from(["linear", "exponential"]), duration_s=st.floats(1, 5000))
 CURVES = st.one_of(

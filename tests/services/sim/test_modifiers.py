@@ -6,7 +6,8 @@ from labsvc.errors import Misuse
 from labsvc.sim.envelope import Curve, Envelope
 from labsvc.sim.instant import MINUTE_US
 from labsvc.sim.kernel import Kernel
-from labsvc.sim.modifiers import Kind, Modifiers
+from labsvc.sim.modifier import Kind
+from labsvc.sim.modifiers import Modifiers
 
 NOW = Envelope(0, Curve(), Curve())
 LINEAR = Curve(curve="linear", duration_s=600)

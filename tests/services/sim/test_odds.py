@@ -11,7 +11,8 @@ from labsvc.errors import Misuse
 from labsvc.sim.entity import Origin, entity
 from labsvc.sim.envelope import Curve, Envelope
 from labsvc.sim.kernel import Kernel
-from labsvc.sim.modifiers import Kind, Modifier, Modifiers, Target
+from labsvc.sim.modifier import Kind, Modifier, Target
+from labsvc.sim.modifiers import Modifiers
 from labsvc.sim.odds import Odds, moved
 
 TABLE = {"confirmed": 0.75, "declined": 0.15, "expired": 0.10}

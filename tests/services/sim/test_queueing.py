@@ -180,7 +180,8 @@ def test_books_of_a_station_always_balance(
     def arrive(call: tuple[int, int, int, int | None, int, int]) -> None:
         n, _, service_s, patience_s, priority, wrap_s = call
         patience_us = None if patience_s is None else us(patience_s)
-        station.admit(visit(entity(Origin("c"), n)), us(service_s), us(wrap_s), patience_us, priority)
+        made, wrap_us = visit(entity(Origin("c"), n)), us(wrap_s)
+        station.admit(made, us(service_s), wrap_us=wrap_us, patience_us=patience_us, priority=priority)
 
     for n, call in enumerate(calls, 1):
         kernel.at(us(call[0]), arrive, (n, *call))
