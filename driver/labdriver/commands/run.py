@@ -9,6 +9,7 @@ from labdriver import lock, record
 from labdriver.app import App
 from labdriver.browser import open_page
 from labdriver.commands import _options
+from labdriver.commands.submit import deliver
 from labdriver.console import Console
 from labdriver.errors import TargetMissed
 from labdriver.progress import meter
@@ -64,6 +65,7 @@ def measure(app: App, lab_id: str, options: Options, *, console: Console, may_op
         card = judge(made)
         written = keep(app, made, card, console=console)
     _tell(console, card, written)
+    deliver(app, made, card, console=console)
     console.say(_advice(lab.edit_file.relative_to(app.root), lab_id, card), style="bold")
     console.answer(_answer(made, card, written))
     console.line(line.format(made.head, card))
