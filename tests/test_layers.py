@@ -19,8 +19,8 @@ LABDRIVER = (
     ("score",),
     ("stack", "load", "probe", "check"),
     ("record",),
-    ("proofs", "solutions"),
-    ("lab", "settings", "lock", "markers"),
+    ("proofs", "solutions", "outbox"),
+    ("lab", "settings", "lock", "markers", "join"),
     ("console", "browser"),
     ("errors",),
 )
@@ -30,11 +30,11 @@ LABSVC = (
     ("testing",),
     ("host", "depsim", "live"),
     ("server", "workshop"),
-    ("health", "clients", "db"),
+    ("health", "clients", "db", "openapi"),
     ("deps",),
     ("worlds",),
     ("sim",),
-    ("settings", "log", "scan", "labcode", "virtual", "fakedb", "jobs"),
+    ("settings", "log", "scan", "labcode", "virtual", "fakedb", "jobs", "rest"),
     ("errors", "metrics"),
 )
 PACKAGES = {

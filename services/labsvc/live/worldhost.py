@@ -20,7 +20,7 @@ from labsvc.live.hub import Hub
 from labsvc.live.saves import Saves
 from labsvc.worlds import Kind, ScenarioCard, TicketDraft, World
 
-SAVE_S = 5.0
+SAVE_S = 5.0  # and within LOOK_S of every command
 LOOK_S = 0.5  # how often a change of state is noticed that no command made
 PAUSE_S = (1.0, 30.0)  # before a world that failed is opened again: first, longest
 
@@ -43,6 +43,7 @@ class Running:
         self._desk = desk
         self._told: Mapping[str, Any] = {}
         self._held_pace: float | None = None  # the pace to go back to, while the session is paused
+        self.is_steered = False  # a command was applied since the world was kept
 
     # ------------------------------------------------------------------ for the world
 
@@ -67,6 +68,7 @@ class Running:
             self._held_pace = float(arguments["factor"])
             return {"pace": 0, "after_the_pause": self._held_pace}
         told = self.world.command(name, **arguments)  # type: ignore[arg-type]  # checked by the endpoint
+        self.is_steered = True
         self.look()
         return told
 
@@ -218,11 +220,12 @@ class Worlds:
         while True:
             await self._clock.sleep(LOOK_S)
             running.look()
-            if self._clock.monotonic_s() - kept_s >= SAVE_S:
+            if running.is_steered or self._clock.monotonic_s() - kept_s >= SAVE_S:
                 kept_s = self._clock.monotonic_s()
                 await self._keep(running, world)
 
     async def _keep(self, running: Running, world: World) -> None:
+        running.is_steered = False
         try:
             await self._saves.write(running.kind.name, world.saved())
         except ServiceError as error:

@@ -125,7 +125,7 @@ async def export(db: Db, session: Session) -> Export:
 def _solved(found: Sequence[Run], solved_score: int) -> dict[int, set[str]]:
     solved: dict[int, set[str]] = {}
     for run in found:
-        if run.verdict == "VALID" and run.score >= solved_score:
+        if run.counts and run.score >= solved_score:
             solved.setdefault(run.person_id, set()).add(run.lab)
     return solved
 
@@ -141,12 +141,12 @@ async def _success(db: Db, plan: Plan, session: Session, found: Sequence[Run], s
     }
     first: dict[str, dict[int, float]] = {}
     for run in found:
-        if run.verdict == "VALID" and run.score >= plan.solved_score:
+        if run.counts and run.score >= plan.solved_score:
             first.setdefault(run.lab, {}).setdefault(run.person_id, run.at_clock_s)
     titles = {segment.lab: segment.title for segment in plan.segments if segment.lab}
     return Success(
         runs=len(found),
-        valid_runs=sum(1 for run in found if run.verdict == "VALID"),
+        valid_runs=sum(1 for run in found if run.counts),
         mean_best={lab: round(fmean(best.values()), 1) for lab in plan.labs if (best := best_of(found, lab))},
         solved={lab: sum(1 for labs in solved.values() if lab in labs) for lab in plan.labs},
         median_solved_after_s={

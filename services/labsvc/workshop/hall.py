@@ -102,7 +102,7 @@ class Hall:
         return await runs.submit(db, session, person, line, failure=failure, source=source, now_s=now_s)
 
     def _told(self, session: Session, name: str, line: ScoreLine) -> None:
-        if session.frozen_s is None:
+        if session.frozen_s is None and line.counts:
             told = {"name": name, "lab": line.lab, "score": line.score, "verdict": line.verdict}
             self._context.emit("scores.run", told)
 

@@ -19,7 +19,7 @@ class Run:
     lab: str
     run: str
     score: int
-    verdict: str
+    counts: bool  # VALID, and of full length
     failure: str  # what was lost, in a few words that are the same for the same failure
     at_s: float
     at_clock_s: float
@@ -44,8 +44,8 @@ async def submit(
     """Note a run; whether it is new. A run that was pasted learns its failure when it is sent as well."""
     row = await one(
         db,
-        "INSERT INTO workshop_runs (person_id, lab, run, session_id, score, verdict, p95_ms, ok_ratio, said_by,"
-        " failure, source, at_s, at_clock_s) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+        "INSERT INTO workshop_runs (person_id, lab, run, session_id, score, verdict, p95_ms, ok_ratio, counts,"
+        " said_by, failure, source, at_s, at_clock_s) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
         " ON CONFLICT DO NOTHING RETURNING run",
         (
             person_id,
@@ -56,6 +56,7 @@ async def submit(
             line.verdict,
             line.p95_ms,
             line.ok_ratio,
+            line.counts,
             line.by,
             failure,
             source,
@@ -75,7 +76,7 @@ async def of_session(db: Db, session: Session) -> list[Run]:
     """All runs of a session, in the order in which they came."""
     found = await rows(
         db,
-        "SELECT person_id, lab, run, score, verdict, failure, at_s, at_clock_s FROM workshop_runs"
+        "SELECT person_id, lab, run, score, counts, failure, at_s, at_clock_s FROM workshop_runs"
         " WHERE session_id = %s ORDER BY at_s, person_id, lab, run",
         (session.id,),
     )
@@ -92,7 +93,7 @@ def standings(runs: Sequence[Run], names: dict[int, str], *, until_s: float | No
             break
         count[run.person_id] = count.get(run.person_id, 0) + 1
         mine = best.setdefault(run.person_id, {})
-        if run.verdict == "VALID" and run.score > mine.get(run.lab, -1):
+        if run.counts and run.score > mine.get(run.lab, -1):
             mine[run.lab] = run.score
             better_s[run.person_id] = run.at_s
     order = sorted(
@@ -126,12 +127,12 @@ def stuck(
     runs: Sequence[Run], *, joined_clock_s: float, began_clock_s: float, now_clock_s: float, rule: StuckRule
 ) -> str:
     """Why one participant is stuck in a lab, "" when not. `runs` are this participant's of this lab, in order."""
-    if any(run.verdict == "VALID" and run.score >= rule.solved_score for run in runs):
+    if any(run.counts and run.score >= rule.solved_score for run in runs):
         return ""
     last = [run.failure for run in runs[-rule.same_failures :]]
     if len(last) == rule.same_failures and last[0] and len(set(last)) == 1:
         return f"{rule.same_failures} times the same: {last[0]}"
-    valid = [run.at_clock_s for run in runs if run.verdict == "VALID"]
+    valid = [run.at_clock_s for run in runs if run.counts]
     since_s = max([began_clock_s, joined_clock_s, *valid])
     if now_clock_s - since_s > rule.after_s:
         what = "no new valid run" if valid else "no valid run"

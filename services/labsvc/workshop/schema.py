@@ -51,6 +51,7 @@ CREATE TABLE IF NOT EXISTS workshop_runs (
     verdict text NOT NULL,
     p95_ms int,
     ok_ratio double precision NOT NULL,
+    counts boolean NOT NULL,
     said_by text NOT NULL,
     failure text NOT NULL,
     source text NOT NULL,

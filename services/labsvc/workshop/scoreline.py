@@ -2,7 +2,8 @@
 
     SCORE lab=timeouts score=87 p95_ms=412 ok=0.992 verdict=VALID by=alice run=20261121T101502Z check=3f2a
 
-`check` is the first four hex digits of the SHA-256 of the line before it. The driver writes such lines and reads them
+`check` is the first four hex digits of the SHA-256 of the line before it. A run that was shorter or longer than its
+scenario says `scale=0.25` before the check, and counts on no board. The driver writes such lines and reads them
 too; `tests/scorelines.json` holds what both must make of the same text.
 """
 
@@ -16,6 +17,7 @@ from urllib.parse import unquote
 from labsvc.rest import clean
 
 FIELDS = ("lab", "score", "p95_ms", "ok", "verdict", "by", "run")
+SCALE = "scale"  # only where it is not 1
 NOTHING = "-"  # a figure that nobody measured
 P95_LIMIT_MS = 10_000_000
 
@@ -35,6 +37,12 @@ class ScoreLine:
     verdict: str  # VALID, INVALID
     by: str
     run: str
+    scale_ratio: float = 1.0
+
+    @property
+    def counts(self) -> bool:
+        """On a board: VALID, and of the length that the scenario says."""
+        return self.verdict == "VALID" and self.scale_ratio == 1
 
 
 @dataclass(frozen=True)
@@ -50,7 +58,7 @@ def parse(text: str) -> list[ScoreLine | BadLine]:
     words = unicodedata.normalize("NFC", text).split()
     found: list[ScoreLine | BadLine] = []
     for at, word in enumerate(words):
-        if _BEGIN.fullmatch(word) and (fields := _fields(words[at + 1 : at + 2 + len(FIELDS)])):
+        if _BEGIN.fullmatch(word) and (fields := _fields(words[at + 1 : at + 3 + len(FIELDS)])):
             found.append(_line(fields))
     return found
 
@@ -65,14 +73,14 @@ def _fields(words: list[str]) -> dict[str, str]:
     fields: dict[str, str] = {}
     for word in words:
         match = _FIELD.match(word)
-        if match is None or match[1] not in (*FIELDS, "check") or match[1] in fields:
+        if match is None or match[1] not in (*FIELDS, SCALE, "check") or match[1] in fields:
             break
         fields[match[1]] = match[2]
     return fields
 
 
 def _line(fields: dict[str, str]) -> ScoreLine | BadLine:
-    text = "SCORE " + " ".join(f"{name}={fields[name]}" for name in FIELDS if name in fields)
+    text = "SCORE " + " ".join(f"{name}={fields[name]}" for name in (*FIELDS, SCALE) if name in fields)
     problem = _problem(fields, text)
     if problem:
         return BadLine(clean(text)[:200], problem)
@@ -85,6 +93,7 @@ def _line(fields: dict[str, str]) -> ScoreLine | BadLine:
         verdict=fields["verdict"],
         by=name_of(fields["by"]),
         run=fields["run"],
+        scale_ratio=float(fields.get(SCALE, "1")),
     )
 
 
@@ -97,7 +106,7 @@ def _problem(fields: dict[str, str], text: str) -> str:
     missing = [name for name in (*FIELDS, "check") if name not in fields]
     if missing:
         return f"{', '.join(missing)} is missing"
-    wrong = [name for name, fits in _FITS.items() if not fits(fields[name])]
+    wrong = [name for name, fits in _FITS.items() if name in fields and not fits(fields[name])]
     if wrong:
         return "; ".join(f"{name} is {clean(fields[name])[:40]!r}" for name in wrong)
     if fields["check"][:4].lower() != checksum(text):
@@ -121,4 +130,5 @@ _FITS: dict[str, Callable[[str], bool]] = {
     "verdict": lambda text: text in ("VALID", "INVALID"),
     "by": lambda text: bool(name_of(text)),
     "run": lambda text: _WORD.fullmatch(text) is not None,
+    SCALE: lambda text: re.fullmatch(r"\d{1,4}(\.\d{1,6})?", text, re.ASCII) is not None,
 }

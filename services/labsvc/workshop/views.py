@@ -193,20 +193,20 @@ def _stuck(session: Session, plan: Plan, row: Row, theirs: Sequence[Run], *, now
 
 
 def _in_words(run: Run) -> str:
-    if run.verdict != "VALID":
-        return f"{run.lab}: INVALID"
+    if not run.counts:
+        return f"{run.lab}: does not count" + (f", {run.failure}" if run.failure else "")
     return f"{run.lab}: {run.score}" + (f", {run.failure}" if run.failure else "")
 
 
 def _recent(shown: Sequence[Run]) -> list[Run]:
-    return [run for run in reversed(shown) if run.verdict == "VALID"][:RECENT_SHOWN]
+    return [run for run in reversed(shown) if run.counts][:RECENT_SHOWN]
 
 
 def best_of(found: Sequence[Run], lab: str) -> dict[int, int]:
     """Participant → best valid score in a lab."""
     best: dict[int, int] = {}
     for run in found:
-        if run.lab == lab and run.verdict == "VALID":
+        if run.lab == lab and run.counts:
             best[run.person_id] = max(run.score, best.get(run.person_id, 0))
     return best
 

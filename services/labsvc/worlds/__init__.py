@@ -77,7 +77,11 @@ class World(Protocol):
         ...
 
     def saved(self) -> str:
-        """What `Kind.open` needs to go on from here in another process."""
+        """What `Kind.open` needs to go on from here in another process.
+
+        Asked every few seconds and after commands. A killed process goes on from the last one: what a world does
+        outside of itself since then, it does a second time, under the same keys.
+        """
         ...
 
     def ticket_closed(self, key: str, how: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 from labdriver.score.line import parse
 
 CASES = json.loads((Path(__file__).resolve().parents[2] / "scorelines.json").read_text(encoding="utf-8"))
-FIELDS = ("lab", "score", "p95_ms", "ok_ratio", "verdict", "by", "run")
+FIELDS = ("lab", "score", "p95_ms", "ok_ratio", "verdict", "by", "run", "scale_ratio")
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])

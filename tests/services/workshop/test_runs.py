@@ -12,9 +12,18 @@ from labsvc.rest import Refused, Who
 from labsvc.workshop.runs import Run, StuckRule, standings, stuck
 
 
-def line(lab: str = "timeouts", *, score: int = 50, run: str = "r1", by: str = "alice", verdict: str = "VALID") -> str:
+def line(
+    lab: str = "timeouts",
+    *,
+    score: int = 50,
+    run: str = "r1",
+    by: str = "alice",
+    verdict: str = "VALID",
+    scale: str = "",
+) -> str:
     """A score line as the driver prints it."""
     text = f"SCORE lab={lab} score={score} p95_ms=412 ok=0.992 verdict={verdict} by={by} run={run}"
+    text += f" scale={scale}" if scale else ""
     return f"{text} check={hashlib.sha256(text.encode()).hexdigest()[:4]}"
 
 
@@ -59,7 +68,7 @@ def test_broken_line_is_refused_in_one_line(made: Made) -> None:
 
 
 def test_board_ranks_best_valid_scores(made: Made) -> None:
-    """The sum of the best valid scores; the first to reach it wins a tie; INVALID counts nowhere."""
+    """The sum of the best valid scores; the first to reach it wins a tie; INVALID and short runs count nowhere."""
     made.start()
     alice, bob, carol = (made.join(name)[0] for name in ("Alice", "Bob", "Carol"))
     for who, lab, score, verdict in (
@@ -69,11 +78,14 @@ def test_board_ranks_best_valid_scores(made: Made) -> None:
         (alice, "tx", 85, "VALID"),
         (bob, "tx", 90, "VALID"),
         (carol, "timeouts", 100, "INVALID"),
+        (carol, "timeouts", 99, "SHORT"),
         (bob, "tx", 30, "VALID"),
     ):
         made.clock.t_s += 1
         run = f"r{made.clock.t_s:.0f}"
-        made.run(made.workshop.hall.submit(who, line(lab, score=score, run=run, verdict=verdict), ""))
+        scale = "0.25" if verdict == "SHORT" else ""
+        text = line(lab, score=score, run=run, verdict=verdict.replace("SHORT", "VALID"), scale=scale)
+        made.run(made.workshop.hall.submit(who, text, ""))
     board = made.run(made.workshop.analytics.room()).board
     assert [(leader.rank, leader.name, leader.total) for leader in board.leaders] == [
         (1, "Alice", 180),
@@ -140,7 +152,7 @@ RULE = StuckRule(after_s=360, same_failures=3, solved_score=90)
 
 
 def ran(clock_s: float, *, score: int = 30, verdict: str = "VALID", failure: str = "") -> Run:
-    return Run(1, "tx", f"r{clock_s}", score, verdict, failure, clock_s, clock_s)
+    return Run(1, "tx", f"r{clock_s}", score, verdict == "VALID", failure, clock_s, clock_s)
 
 
 @pytest.mark.parametrize(
@@ -172,15 +184,15 @@ RUNS = st.lists(
 def test_leaderboard_is_ordered_and_complete(given_runs: list[tuple[int, str, int, bool]]) -> None:
     """Everybody with a valid run stands there once; totals only fall; ranks count from one."""
     runs = [
-        Run(person, lab, f"r{n}", score, "VALID" if valid else "INVALID", "", float(n), float(n))
+        Run(person, lab, f"r{n}", score, valid, "", float(n), float(n))
         for n, (person, lab, score, valid) in enumerate(given_runs)
     ]
     table = standings(runs, {})
-    assert {run.person_id for run in runs if run.verdict == "VALID"} == {row.person_id for row in table}
+    assert {run.person_id for run in runs if run.counts} == {row.person_id for row in table}
     assert [row.rank for row in table] == list(range(1, len(table) + 1))
     assert [row.total for row in table] == sorted((row.total for row in table), reverse=True)
     best: dict[Any, int] = {}
     for run in runs:
-        if run.verdict == "VALID":
+        if run.counts:
             best[run.person_id, run.lab] = max(run.score, best.get((run.person_id, run.lab), 0))
     assert sum(best.values()) == sum(row.total for row in table)
