@@ -59,7 +59,8 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kit]:
     """A copy of the kit in which make works: its own Makefile, the environment of this checkout."""
     made = copy_of_kit(tmp_path_factory.mktemp("workshop"))
     for name in ("Makefile", "pyproject.toml", "requirements.txt", "requirements-dev.txt"):
-        shutil.copy2(ROOT / name, made.root / name)
+        shutil.copyfile(ROOT / name, made.root / name)
+        os.utime(made.root / name, (0, 0))  # older than .venv, whatever was edited here since make made it
     for name in ("prompts", "facilitator"):
         shutil.copytree(ROOT / name, made.root / name)
     (made.root / ".venv").symlink_to(ROOT / ".venv")

@@ -30,9 +30,9 @@ def test_erlang_c_has_its_known_values(
 
 @given(st.integers(1, 60), st.floats(0.1, 0.97))
 def test_endless_patience_is_erlang_c(servers: int, load_ratio: float) -> None:
-    """Erlang A with a patience of 30 years."""
+    """Erlang A with a patience of 3,000 years."""
     load_erl = servers * load_ratio
-    patient = erlang_a(servers, load_erl, service_s=300, patience_s=1e9)
+    patient = erlang_a(servers, load_erl, service_s=300, patience_s=1e11)
     waiting = erlang_c(servers, load_erl, service_s=300)
     assert patient[:3] == pytest.approx(waiting[:3], rel=1e-4, abs=1e-7)
 
