@@ -10,10 +10,6 @@ from labdriver.errors import Misuse
 from labdriver.settings import Settings
 from labdriver.stack.command import run
 from labdriver.stack.kube import bundle, cluster
-from labdriver.stack.kube.k3d import K3dCluster
-from labdriver.stack.kube.named import NamedCluster
-from labdriver.stack.kube.runtime import KubeRuntime
-from labdriver.stack.local.runtime import LocalRuntime
 from labdriver.stack.runtime import Runtime
 
 KNOWN = ("auto", "local", "k3d", "kube")
@@ -51,11 +47,16 @@ def held_ports(root: Path, settings: Settings) -> frozenset[int]:
 
 
 def _made(name: str, root: Path, settings: Settings) -> Runtime:
-    if name == "k3d":
-        return KubeRuntime(root, settings, K3dCluster(root, settings))
-    if name == "kube":
-        return KubeRuntime(root, settings, NamedCluster(root, settings))
-    return LocalRuntime(root, ports=settings.ports, ready_timeout_s=settings.ready_timeout_s)
+    """A runtime by its name. Imported late: nobody pays for the ones that are not used."""
+    if name == "local":
+        from labdriver.stack.local.runtime import LocalRuntime
+
+        return LocalRuntime(root, ports=settings.ports, ready_timeout_s=settings.ready_timeout_s)
+    from labdriver.stack.kube.k3d import K3dCluster
+    from labdriver.stack.kube.named import NamedCluster
+    from labdriver.stack.kube.runtime import KubeRuntime
+
+    return KubeRuntime(root, settings, (K3dCluster if name == "k3d" else NamedCluster)(root, settings))
 
 
 def _why_not_k3d(root: Path, settings: Settings) -> str:

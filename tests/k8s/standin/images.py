@@ -56,7 +56,9 @@ def imported(root: Path, tag: str, *changes: str) -> None:
     """`docker import` of a folder."""
     with subprocess.Popen(["tar", "-C", str(root), "-c", "."], stdout=subprocess.PIPE) as tar:
         options = [part for change in changes for part in ("-c", change)]
-        subprocess.run(["docker", "import", *options, "-", tag], stdin=tar.stdout, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(
+            ["docker", "import", *options, "-", tag], stdin=tar.stdout, check=True, stdout=subprocess.DEVNULL
+        )
     print(tag)
 
 

@@ -32,13 +32,13 @@ CONTAINERD = """
 version = 2
 root = "/var/lib/rancher/k3s/containerd"
 [plugins."io.containerd.grpc.v1.cri"]
-  sandbox_image = "%s"
+  sandbox_image = "PAUSE"
   restrict_oom_score_adj = true
   [plugins."io.containerd.grpc.v1.cri".cni]
     bin_dir = "/usr/lib/cni"
 [plugins."io.containerd.grpc.v1.cri".containerd]
   discard_unpacked_layers = false
-""" % PAUSE
+""".replace("PAUSE", PAUSE)
 KUBELET = {
     "apiVersion": "kubelet.config.k8s.io/v1beta1",
     "kind": "KubeletConfiguration",

@@ -1,9 +1,7 @@
 """The stack on Kubernetes: a k3d cluster of this checkout, or any cluster that the participant names.
 
-runtime.py  up, dev, reset, down ──▶ cluster.py: k3d.py (makes and mends one) or named.py (is given one)
-    │                                   image.py builds, bundle.py knows what was prefetched
-    ├── desired.py  k8s/base + labs ──▶ the objects as they should be
-    ├── rollout.py  waits by watching, tells why when it hangs
-    ├── observe.py  replicas, restarts, autoscalers, processor time
-    └── api.py      one HTTP call each, always with its context named
+runtime.py ──▶ cluster.py: k3d.py (made and mended here) | named.py (given by the participant)
+    │              image.py builds, supply.py hands over, bundle.py knows what was prefetched
+    └──▶ delivery.py ──▶ desired.py (k8s/, labs.py) ──applied──▶ rollout.py watches ──▶ pages.py: it answers
+              api.py: one HTTP call each, its context always named; observe.py reads
 """

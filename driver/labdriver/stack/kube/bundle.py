@@ -14,10 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from labdriver.errors import Misuse
 from labdriver.settings import Settings
+from labdriver.stack.kube.documents import documents
 from labdriver.stack.kube.image import image
 from labdriver.stack.manifests import IMAGE
 
@@ -54,8 +53,8 @@ def folder(root: Path, settings: Settings) -> Path:
 def wanted(root: Path) -> list[Item]:
     """What belongs in a bundle of this checkout, read from k3d.yaml, the manifests and images.yaml."""
     k8s = root / "k8s"
-    hidden = _yaml(k8s / "images.yaml")[0]
-    node = _yaml(k8s / "k3d.yaml")[0]["image"]
+    hidden = documents(k8s / "images.yaml")[0]
+    node = documents(k8s / "k3d.yaml")[0]["image"]
     named = [name for path in sorted(k8s.glob("base/*.yaml")) + sorted(k8s.glob("k3d/*.yaml")) for name in _named(path)]
     ours = image(root)
     docker = [Item(_file("docker", name), name) for name in [node, *hidden["docker"]]]
@@ -132,10 +131,3 @@ def _file(where: str, name: str) -> str:
 
 def _named(path: Path) -> list[str]:
     return re.findall(r"^\s*image:\s*(\S+)", path.read_text(encoding="utf-8"), re.MULTILINE)
-
-
-def _yaml(path: Path) -> list[Any]:
-    try:
-        return list(yaml.safe_load_all(path.read_bytes()))
-    except (OSError, yaml.YAMLError) as error:
-        raise Misuse(f"{path} cannot be read: {error}", next_step=f"git checkout {path}") from error

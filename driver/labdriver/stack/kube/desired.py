@@ -16,12 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from labdriver.errors import Misuse
 from labdriver.stack.kube import labs
 from labdriver.stack.kube.api import GROUPS, Object
 from labdriver.stack.kube.cluster import OWNER
+from labdriver.stack.kube.documents import documents
 from labdriver.stack.kube.labs import LabMap
 from labdriver.stack.manifests import IMAGE
 
@@ -116,16 +115,12 @@ def _fill(secret: Object, word: str) -> None:
 
 
 def _documents(path: Path) -> list[Object]:
-    try:
-        documents = [one for one in yaml.safe_load_all(path.read_bytes()) if one]
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise Misuse(f"{path}:{line}: not YAML: {error.problem}", next_step=f"mend {path}") from error
-    for one in documents:
+    found = documents(path)
+    for one in found:
         if one.get("kind") not in GROUPS:
             raise Misuse(f"{path}: kind {one.get('kind')!r}, expected one of: {', '.join(sorted(GROUPS))}")
         # YAML anchors make one dict of two places; changing one must not change the other
-    return [json.loads(json.dumps(one)) for one in documents]
+    return [json.loads(json.dumps(one)) for one in found]
 
 
 def _digest(value: Any) -> str:

@@ -9,13 +9,15 @@ Believes nothing but what k3d lists and what the API answers. Never pulls an ima
 
 import shutil
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from functools import cached_property
 from pathlib import Path
 
 import yaml
 
 from labdriver.errors import EnvironmentFault
 from labdriver.settings import DEFAULT_PORTS, Settings
+from labdriver.stack import manifests
 from labdriver.stack.command import Ran, run
 from labdriver.stack.kube import bundle, cluster, containers, k3d_config, supply
 from labdriver.stack.kube.api import Api, Object
@@ -24,6 +26,7 @@ from labdriver.stack.kube.containers import Seen
 from labdriver.stack.kube.image import Image
 from labdriver.stack.kube.k3d_config import Config, fingerprint
 from labdriver.stack.local.ports import HOST, listen_for
+from labdriver.stack.manifests import Role
 from labdriver.stack.runtime import Say
 
 ASK_S, CREATE_S, START_S, STOP_S = 10.0, 180.0, 90.0, 60.0
@@ -187,13 +190,17 @@ class K3dCluster:
         self._kubeconfig.write_text(ran.out, encoding="utf-8")
 
     def _remember(self, config: Config) -> None:
-        ports = k3d_config.ports(self._root, config)
+        ports = k3d_config.ports(config, self._roles)
         urls = {role: f"http://{HOST}:{port}" for role, port in ports.items()}
         uid = cluster.identity(Api(self._kubeconfig, self._context))
         known = Known(self._context, str(self._kubeconfig), uid, urls, fingerprint(config))
         cluster.remember(self.folder, known)
 
     # Before a cluster is made or started
+
+    @cached_property
+    def _roles(self) -> Mapping[str, Role]:
+        return manifests.read(self._root / "k8s" / "base").roles
 
     def _ports(self, known: Known | None) -> dict[str, int]:
         """Ports asked for; the default ports ask for nothing where others are in force."""
@@ -204,11 +211,11 @@ class K3dCluster:
 
     def _config(self, known: Known | None) -> Config:
         images = bundle.folder(self._root, self._settings).resolve() / "cluster"
-        return k3d_config.config(self._root, self.title, self._ports(known), images)
+        return k3d_config.config(self._root, self.title, self._ports(known), roles=self._roles, images=images)
 
     def _check_ports(self, config: Config, *, but: Collection[int] = ()) -> None:
         """Raises EnvironmentFault naming a port that is taken, its owner, and how to move it."""
-        for role, port in k3d_config.ports(self._root, config).items():
+        for role, port in k3d_config.ports(config, self._roles).items():
             if port not in but:
                 listen_for(role, port).close()
 

@@ -6,11 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from labdriver.errors import Misuse
-from labdriver.stack import manifests
+from labdriver.stack.kube.documents import documents
 from labdriver.stack.local.ports import HOST
+from labdriver.stack.manifests import Role
 
 OWNER_LABEL, CONFIG_LABEL = "breakwater.checkout", "breakwater.config"
 IMPORTED_AT_START = "/var/lib/rancher/k3s/agent/images"
@@ -19,14 +17,9 @@ SERVER = ["server:0"]
 Config = dict[str, Any]
 
 
-def config(root: Path, title: str, ports: Mapping[str, int], images: Path) -> Config:
+def config(root: Path, title: str, ports: Mapping[str, int], *, roles: Mapping[str, Role], images: Path) -> Config:
     """The configuration of a cluster. Raises Misuse when k3d.yaml cannot be read."""
-    path = root / "k8s" / "k3d.yaml"
-    try:
-        made: Config = yaml.safe_load(path.read_bytes())
-    except (OSError, yaml.YAMLError) as error:
-        raise Misuse(f"{path} cannot be read: {error}", next_step=f"git checkout {path}") from error
-    roles = manifests.read(root / "k8s" / "base").roles
+    made: Config = documents(root / "k8s" / "k3d.yaml")[0]
     made["metadata"] = {"name": title}
     made["ports"] = [
         {"port": f"{HOST}:{port}:{roles[role].node_port}", "nodeFilters": ["server:0:direct"]}
@@ -39,11 +32,11 @@ def config(root: Path, title: str, ports: Mapping[str, int], images: Path) -> Co
     return made
 
 
-def ports(root: Path, made: Config) -> dict[str, int]:
+def ports(made: Config, roles: Mapping[str, Role]) -> dict[str, int]:
     """Role → port on this machine, read back from a configuration."""
-    roles = {str(role.node_port): name for name, role in manifests.read(root / "k8s" / "base").roles.items()}
+    names = {str(role.node_port): name for name, role in roles.items()}
     split = [one["port"].split(":") for one in made["ports"]]
-    return {roles[inside]: int(outside) for _, outside, inside in split}
+    return {names[inside]: int(outside) for _, outside, inside in split}
 
 
 def fingerprint(made: Config) -> str:

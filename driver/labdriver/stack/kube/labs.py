@@ -14,12 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from labdriver.errors import Misuse
 from labdriver.stack.checksum import labs_on_disk
 from labdriver.stack.kube.api import Object
 from labdriver.stack.kube.cluster import NAMESPACE
+from labdriver.stack.kube.documents import documents
 
 ROLE_LABEL = "breakwater/labs-of"
 LAB_LABEL = "breakwater/lab"
@@ -66,7 +65,7 @@ def overlays(labs: Path, deployments: Iterable[str]) -> list[Object]:
         path = labs / lab / "edit.yaml"
         if not path.is_file():
             continue
-        for document in _documents(path):
+        for document in _edits(path):
             _refuse_foreign(document, path, known)
             document["metadata"].setdefault("namespace", NAMESPACE)
             document["metadata"].setdefault("labels", {})[LAB_LABEL] = lab
@@ -85,6 +84,15 @@ def merged(base: Any, over: Any) -> Any:
     return over
 
 
+def from_config_map(role: str, found: Object) -> LabMap:
+    """A role's labs as a cluster has them, so that they can be rolled out again."""
+    kept: Object = {key: found[key] for key in ("data", "binaryData", "immutable") if key in found}
+    meta = {key: found["metadata"][key] for key in ("name", "namespace", "labels")}
+    keys = [*kept.get("data", {}), *kept.get("binaryData", {})]
+    items = tuple({"key": key, "path": key.replace(".", "/", 1)} for key in keys)
+    return LabMap(role, meta["name"], {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, **kept}, items)
+
+
 def _are_named(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(one, dict) and "name" in one for one in value)
 
@@ -93,7 +101,7 @@ def _lab_map(role: str, folders: list[Path]) -> LabMap:
     content: dict[str, bytes] = {}
     items = []
     for folder in folders:
-        edit = yaml.safe_load((folder / "scenario.yaml").read_bytes())["edit"]
+        edit = documents(folder / "scenario.yaml")[0]["edit"]
         for name in ("scenario.yaml", "service.py", edit):
             content[f"{folder.name}.{name}"] = (folder / name).read_bytes()
             items.append({"key": f"{folder.name}.{name}", "path": f"{folder.name}/{name}"})
@@ -128,16 +136,12 @@ def _digest(content: dict[str, bytes]) -> str:
     return digest.hexdigest()[:12]
 
 
-def _documents(path: Path) -> list[Object]:
-    try:
-        documents = [one for one in yaml.safe_load_all(path.read_bytes()) if one is not None]
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise Misuse(f"{path}:{line}: not YAML: {error.problem}", next_step=f"mend {path}, then make dev") from error
-    for one in documents:
+def _edits(path: Path) -> list[Object]:
+    found = documents(path)
+    for one in found:
         if not isinstance(one, dict) or not isinstance(one.get("metadata"), dict) or "name" not in one["metadata"]:
             raise Misuse(f"{path}: a document has no kind or no name", next_step=f"mend {path}, then make dev")
-    return documents
+    return found
 
 
 def _refuse_foreign(document: Object, path: Path, known: set[str]) -> None:
