@@ -29,6 +29,7 @@ def test_erlang_c_has_its_known_values(
 
 
 @given(st.integers(1, 60), st.floats(0.1, 0.97))
+@settings(deadline=None)
 def test_endless_patience_is_erlang_c(servers: int, load_ratio: float) -> None:
     """Erlang A with a patience of 3,000 years."""
     load_erl = servers * load_ratio
@@ -49,6 +50,7 @@ def test_no_patience_is_erlang_b(servers: int, load_ratio: float) -> None:
 
 
 @given(st.integers(1, 40), st.floats(0.2, 1.5), st.floats(20, 900))
+@settings(deadline=None)
 def test_erlang_a_balances(servers: int, load_ratio: float, patience_s: float) -> None:
     """With patience equal to service the system is M/M/infinity: the number in it is Poisson."""
     load_erl = servers * load_ratio

@@ -148,6 +148,7 @@ class Small:
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(1, 50)), min_size=1, max_size=40))
+@settings(deadline=None)
 def test_the_oldest_of_the_most_urgent_goes_first(calls: list[tuple[int, int]]) -> None:
     """With one server and all calls there at once, the order is priority, then arrival."""
     small = Small()
