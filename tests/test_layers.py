@@ -16,6 +16,7 @@ LABDRIVER = (
     ("verify", "selftest", "preflight", "prefetch", "rescue", "coach", "new_lab"),
     ("app", "progress", "rehearse"),
     ("run", "report"),
+    ("growth",),
     ("score",),
     ("stack", "load", "probe", "check"),
     ("record",),

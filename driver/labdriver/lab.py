@@ -133,7 +133,8 @@ class Scenario(Model):
     title: str
     question: str  # what the report answers, one sentence
     edit: str  # the one file to change, relative to the lab's folder
-    roles: tuple[Literal["api", "worker"], ...]  # the roles that serve this lab
+    roles: tuple[Literal["api", "worker", "estimator"], ...]  # the roles that serve this lab
+    scales: Name | None = None  # the role whose replicas this lab is about; its edit.yaml changes that one
     seed: int = Field(ge=0)
     arrivals: Literal["even", "poisson"] = "even"
     warm_up_s: float = Field(default=2, ge=0, le=30)  # same traffic, not scored
@@ -226,7 +227,7 @@ def read_scenario(path: Path) -> Scenario:
     try:
         return Scenario.model_validate(raw)
     except ValidationError as error:
-        faults = "\n".join(f"{path}:{_line(tree, e['loc'])}: {_told(e)}" for e in error.errors())
+        faults = "\n".join(f"{path}:{line_of(tree, e['loc'])}: {_told(e)}" for e in error.errors())
         raise Misuse(faults, next_step=f"mend {path}") from error
 
 
@@ -243,7 +244,7 @@ def _told(error: Any) -> str:
     return f"{where}: {error['msg']}{given}"
 
 
-def _line(tree: yaml.Node | None, loc: tuple[int | str, ...]) -> int:
+def line_of(tree: yaml.Node | None, loc: tuple[int | str, ...]) -> int:
     """Line (from 1) of the node that `loc` leads to, or of its nearest parent that exists."""
     node, line = tree, 1
     for part in loc:

@@ -93,6 +93,7 @@ class Stack(Model):
     restarts: dict[str, int] = {}  # role → processes or containers that ended during the run
     notes: tuple[str, ...] = ()  # e.g. "api stopped answering its health checks at 7 s"
     code: dict[str, str] = {}  # role → checksum of the lab code it served
+    autoscaler: tuple[str, ...] = ()  # what the autoscaler under test complained of, each once
 
 
 class Head(Model):

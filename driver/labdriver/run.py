@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from labdriver import record
+from labdriver import growth, record
 from labdriver.errors import EnvironmentFault
 from labdriver.lab import Lab, Scenario
 from labdriver.load import drive
@@ -61,6 +61,7 @@ class Loaded:
     closed: Closed | None  # None: the dependency did not answer any more
     books: dict[str, Any]  # what the database recorded, for labs with tables of their own
     notes: tuple[str, ...]
+    autoscaler: tuple[str, ...] = ()  # what it complained of, for labs that scale a role
 
 
 def run(
@@ -77,7 +78,7 @@ def run(
         run_id = started.strftime("%Y%m%dT%H%M%SZ")
         loaded = _load(prepared, run_id, child, on_progress=on_progress)
     say("collecting")
-    stack = _stack_after(prepared)
+    stack = _stack_after(prepared).model_copy(update={"autoscaler": loaded.autoscaler})
     head = Head(
         lab=lab.id,
         run=run_id,
@@ -114,6 +115,9 @@ def prepare(lab: Lab, runtime: Runtime, options: Options, *, say: Say) -> Prepar
             status = runtime.wait_ready()
         else:
             say(f"note: the stack serves older code than {lab.edit_file}; make dev brings it into service")
+    if lab.scenario.scales:
+        growth.prepare(runtime, lab.scenario.scales, say)
+        status = runtime.status()
     dependency = DependencyClient(runtime.url("depsim"))
     books = lab.scenario.books
     if books.prepare:
@@ -133,10 +137,11 @@ def _load(prepared: Prepared, run_id: str, child: Child, *, on_progress: Callabl
     dependency.arm(script(scenario, run_id=run_id, seed=scenario.seed, start_at_s=start_at_s))
     roles = sorted({request.role for request in scenario.requests})
     job = drive.Job(scenario, planned, {role: prepared.runtime.url(role) for role in roles}, t0_mono_s)
-    with watch.start(_watched(prepared, t0_mono_s)) as watching:
+    follower = growth.Follower(prepared.runtime, scenario.scales) if scenario.scales else None
+    with watch.start(_watched(prepared, t0_mono_s), beside=follower.look if follower else None) as watching:
         result = drive.drive(job, on_progress=on_progress, child=child)
     closed, books, notes = _read_books(prepared, run_id, load_s=result.load_s, t0_epoch_s=t0_epoch_s)
-    return Loaded(result, watching.samples, closed, books, notes)
+    return Loaded(result, watching.samples, closed, books, notes, follower.conditions if follower else ())
 
 
 def _read_books(
@@ -166,9 +171,10 @@ def _read_books(
 
 
 def _watched(prepared: Prepared, t0_mono_s: float) -> watch.Job:
-    """What the probes look at: every replica of the roles under test, and the dependency."""
+    """What the probes look at: every replica that has an address and stays, and the dependency."""
+    replicas = [r for r in prepared.before.replicas if r.url and r.role != prepared.scenario.scales]
     return watch.Job(
-        replicas=tuple(watch.Target(r.role, r.url, r.pid) for r in prepared.before.replicas if r.role != "postgres"),
+        replicas=tuple(watch.Target(r.role, r.url, r.pid) for r in replicas),
         depsim_url=prepared.dependency.url,
         t0_mono_s=t0_mono_s,
     )
@@ -185,13 +191,24 @@ def _entered(scenario: Scenario, load_s: float) -> tuple[str, ...]:
 
 
 def _stack_after(prepared: Prepared) -> record.Stack:
-    """What changed under the run: processes that ended or were replaced, roles that do not answer now."""
+    """What changed under the run: processes that ended or were replaced, roles that do not answer now.
+
+    Replicas that come and go by scaling are no restarts, and those that are just starting no problem.
+    """
     after = prepared.runtime.status()
+    scales = prepared.scenario.scales
     now = {r.name: r for r in after.replicas}
     restarts: dict[str, int] = {}
     for was in prepared.before.replicas:
         replica = now.get(was.name)
         ended = replica is None or replica.restarts > was.restarts or replica.pid != was.pid
-        if ended:
+        if ended and was.role != scales:
             restarts[was.role] = restarts.get(was.role, 0) + max(1, replica.restarts - was.restarts if replica else 1)
-    return record.Stack(restarts=restarts, notes=after.problems, code=prepared.runtime.served_code())
+    before = {r.name: r.restarts for r in prepared.before.replicas}
+    for replica in after.replicas:
+        again = replica.restarts - before.get(replica.name, 0)
+        if replica.role == scales and again > 0:
+            restarts[replica.role] = restarts.get(replica.role, 0) + again
+    starting = tuple(f"{r.name}: {r.why}" for r in after.replicas if r.role == scales and not r.ready)
+    notes = tuple(problem for problem in after.problems if problem not in starting)
+    return record.Stack(restarts=restarts, notes=notes, code=prepared.runtime.served_code())

@@ -1,15 +1,16 @@
 """The httpx clients that lab code gets: one shared pool of connections, no timeout, every call counted.
 
-No timeout on purpose: a missing one must really exhaust the pool. Knows the dependency's address only.
+No timeout on purpose: a missing one must really exhaust the pool. Knows addresses only.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 
 import httpx
 
 from labsvc.metrics import Metrics
 
+UNLIMITED = httpx.Limits(max_connections=None, max_keepalive_connections=0)
 KEEPALIVE_S = 30.0  # shorter than the server's 75 s, so that no call meets a connection that is being closed
 
 
@@ -97,6 +98,29 @@ class Clients:
                 trust_env=False,
             )
         return self._clients[operation]
+
+    async def close(self) -> None:
+        """Close every connection; calls in flight fail."""
+        await self._pool.aclose()
+
+
+class Neighbours:
+    """One client for each other service of ours, by its role. No connection is kept: a replica that has just come
+    into being would never be asked."""
+
+    def __init__(self, urls: Mapping[str, str]) -> None:
+        pool = httpx.AsyncHTTPTransport(limits=UNLIMITED, trust_env=False)
+        self._clients = {
+            role: httpx.AsyncClient(base_url=url, transport=pool, timeout=None, trust_env=False)
+            for role, url in urls.items()
+        }
+        self._pool = pool
+
+    def __call__(self, role: str) -> httpx.AsyncClient:
+        """The client of one role. Raises LookupError that lists the known ones."""
+        if role not in self._clients:
+            raise LookupError(f"unknown service {role!r}, expected one of: {', '.join(sorted(self._clients))}")
+        return self._clients[role]
 
     async def close(self) -> None:
         """Close every connection; calls in flight fail."""

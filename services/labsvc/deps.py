@@ -3,6 +3,7 @@
     host.py ──Request──▶ labs/<lab>/service.py ──Reply──▶ host.py
                               │ Deps
                               ├── dependency("pricing")  the remote services, an httpx.AsyncClient each
+                              ├── neighbour("estimator") another service of ours, the same
                               ├── db                     a pool of Postgres connections
                               ├── jobs                   jobs kept in Postgres, claimed and finished once
                               └── clock, log
@@ -109,6 +110,7 @@ class Deps:
     log: Log
     http: "Callable[[str], httpx.AsyncClient]"  # operation → its client
     jobs: "Desk"  # `await jobs.accept(kind, about)`; `await jobs.start(work, performs)` in a lab's start hook
+    neighbours: "Callable[[str], httpx.AsyncClient] | None" = None  # role → its client
 
     def dependency(self, operation: str) -> "httpx.AsyncClient":
         """The client for one operation of the remote dependency: `await client.get("/pricing/cedar-40")`.
@@ -116,3 +118,12 @@ class Deps:
         All operations share one pool of connections. There is no timeout unless a call sets one.
         """
         return self.http(operation)
+
+    def neighbour(self, role: str) -> "httpx.AsyncClient":
+        """The client for another service of ours: `await client.get("/floorplans/cedar-60/estimate")`.
+
+        Every call opens a connection of its own, so that calls spread over the replicas there are. No timeout.
+        """
+        if self.neighbours is None:
+            raise LookupError(f"no {role} is known here")
+        return self.neighbours(role)

@@ -1,6 +1,7 @@
 """Our side of the sampling process: start it, gather its samples, stop it.
 
     run.py ──start(Job)──▶ Watch ◀──JSON lines── sampler.py
+              └──beside()──▲  figures that only this process can ask for, such as how many replicas there are
 
 A sampler that is killed is started again; what it had told is kept.
 """
@@ -10,12 +11,15 @@ import json
 import subprocess
 import sys
 import threading
+import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Self
 
 from labdriver.record import Sample
 
 MAX_STARTS = 4
+FRESH_INTERVALS = 2  # a figure from `beside` that is older is left out
 END_S = 0.3  # for the sampler to end by itself; it may be waiting for a server that says nothing
 
 
@@ -39,11 +43,15 @@ class Job:
     driver_pid: int | None = None  # of the load child
 
 
+Beside = Callable[[], dict[str, float]]
+
+
 class Watch:
     """A sampler at work. Stopped by `stop()` or at the end of the `with` block."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, beside: Beside | None = None) -> None:
         self._job = json.dumps(asdict(job)).encode() + b"\n"
+        self._beside = _Beside(beside, job.interval_s) if beside else None
         self._samples: list[Sample] = []
         self._is_stopping = False
         self._turn = threading.Lock()  # either a sampler is started again, or it is stopped
@@ -78,6 +86,8 @@ class Watch:
             process.kill()
             process.wait()
         self._reader.join(timeout=1)
+        if self._beside:
+            self._beside.stop()
         return self.samples
 
     def _launched(self) -> "subprocess.Popen[bytes]":
@@ -108,14 +118,42 @@ class Watch:
                 for line in lines:
                     with contextlib.suppress(ValueError, KeyError):  # a line cut short by a kill
                         told = json.loads(line)
-                        self._samples.append(Sample(t_s=told["t_s"], values=told["values"]))
+                        more = self._beside.values if self._beside else {}
+                        self._samples.append(Sample(t_s=told["t_s"], values=told["values"] | more))
             process.wait()
             _close(process)
 
 
-def start(job: Job) -> Watch:
-    """Start sampling; the first sample comes with the next whole second."""
-    return Watch(job)
+class _Beside:
+    """Calls a function once an interval, in a thread, and keeps what it gave last."""
+
+    def __init__(self, ask: Beside, interval_s: float) -> None:
+        self._ask = ask
+        self._interval_s = interval_s
+        self._ended = threading.Event()
+        self._last: tuple[float, dict[str, float]] = (0.0, {})
+        self._thread = threading.Thread(target=self._run, daemon=True, name="beside the probe")
+        self._thread.start()
+
+    @property
+    def values(self) -> dict[str, float]:
+        at_s, values = self._last
+        return values if time.monotonic() - at_s <= FRESH_INTERVALS * self._interval_s else {}
+
+    def stop(self) -> None:
+        self._ended.set()
+        self._thread.join(timeout=1)
+
+    def _run(self) -> None:
+        while not self._ended.is_set():
+            begun_s = time.monotonic()
+            self._last = (begun_s, self._ask())
+            self._ended.wait(max(0.0, self._interval_s - (time.monotonic() - begun_s)))
+
+
+def start(job: Job, *, beside: Beside | None = None) -> Watch:
+    """Start sampling; the first sample comes with the next whole second. `beside` must not raise."""
+    return Watch(job, beside)
 
 
 def _close(process: "subprocess.Popen[bytes]") -> None:

@@ -1,7 +1,8 @@
 """Whether a run counts: VALID, or INVALID with every reason in words and figures.
 
 Only what the kit itself got wrong makes a run INVALID: the load was not sent as planned, the fault did not land, the
-stack was restarted under it, somebody stopped it. What the service did, however bad, is the participant's and counts.
+stack was restarted under it, its replicas could not be measured, somebody stopped it. What the service did, however
+bad, is the participant's and counts.
 """
 
 import math
@@ -19,6 +20,7 @@ LAG_P99_MS = 50.0  # later than this and waiting in our own process shows in wha
 UNSENT_RATIO = 0.02
 STRETCH_RATIO = 5.0  # median; what needs a fifth of a core begins to starve here, and scores begin to move
 SIGMAS = 4.0  # below a binomial's mean: chance puts a share this low in 1 of 30,000 runs
+UNMEASURED_RATIO = 0.2  # of the seconds of a lab that scales; with more of them gone nobody knows what happened
 LEFT_EARLY_RATIO = 0.05  # of calls; above it a late fault cannot be told from a caller who did not wait for it
 
 
@@ -30,6 +32,7 @@ def of(record: Record) -> tuple[Verdict, str]:
         *_starved(record),
         *_restarted(record),
         *_fault_missed(record),
+        *_unmeasured(record),
     ]
     return ("INVALID", "; ".join(reasons)) if reasons else ("VALID", "")
 
@@ -121,3 +124,16 @@ def _faulty_calls(record: Record) -> Iterator[tuple[list[str], dict[str, float]]
             if shares:
                 calls = [c.outcome for c in record.calls if c.phase == phase.name and c.operation == operation]
                 yield calls, shares
+
+
+def _unmeasured(record: Record) -> Iterator[str]:
+    role = record.head.scenario.scales
+    if role is None:
+        return
+    seconds = [s.values for s in record.samples if 0 <= s.t_s <= record.head.load_s]
+    blind = sum(values.get(f"{role}.is_measured") != 1 for values in seconds)
+    if not seconds or share(blind, len(seconds)) > UNMEASURED_RATIO:
+        yield (
+            f"the processor use of {role} could not be read in {blind} of {len(seconds)} seconds: the platform's "
+            "metrics failed, not the edit"
+        )

@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from labdriver.errors import Misuse
+from labdriver.stack.hpa import Hpa
 
 IMAGE = "breakwater/labsvc"
 DATABASE = "postgres"
@@ -35,6 +36,8 @@ class Role:
     cpu_request_cores: float | None
     cpu_limit_cores: float | None
     memory_limit_bytes: int | None
+    autoscaler: Hpa | None = None  # only where a lab's edit.yaml gives it one
+    is_scaled: bool = False  # a lab's edit.yaml is laid over it
 
 
 @dataclass(frozen=True)

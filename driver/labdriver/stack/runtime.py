@@ -38,6 +38,22 @@ class Status:
 
 
 @dataclass(frozen=True)
+class ScaledTarget:
+    """A role that a lab's edit.yaml scales, at this moment."""
+
+    role: str
+    wanted: int  # replicas asked for, by the autoscaler or by the manifest
+    ready: int  # replicas that take requests
+    min_replicas: int | None  # of its autoscaler, None where it has none
+    max_replicas: int | None
+    request_cores: float | None  # of one replica, None where the manifest asks for nothing
+    limit_cores: float | None
+    used_cores: tuple[float, ...] | None  # one figure a ready replica; None: the platform cannot tell of any
+    conditions: tuple[str, ...]  # of its autoscaler, those that are not as they should be:
+    # "ScalingActive False FailedGetResourceMetric: the HPA was unable to …"
+
+
+@dataclass(frozen=True)
 class Change:
     """What `up`, `dev` or `reset` did. `changed` is False when there was nothing to do."""
 
@@ -78,4 +94,15 @@ class Runtime(Protocol):
 
     def served_code(self) -> dict[str, str]:
         """Lab id → checksum of the lab code in service; differs from the disk's when `dev` was forgotten."""
+        ...
+
+    def scaling(self) -> tuple[ScaledTarget, ...]:
+        """Every role that labs scale, now; quick. Raises EnvironmentFault when the platform does not answer."""
+        ...
+
+    def unscale(self, say: Say) -> None:
+        """Put every scaled role back to the replicas that it starts with, its autoscaler remembering nothing.
+
+        Returns before new replicas are ready (`wait_ready` waits for them). Raises EnvironmentFault.
+        """
         ...

@@ -1,4 +1,4 @@
-"""What `api` and `worker` share: database, dependency clients and the labs of their role."""
+"""What `api`, `worker` and `estimator` share: database, dependency clients and the labs of their role."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, suppress
 import structlog
 
 from labsvc import db
-from labsvc.clients import Clients
+from labsvc.clients import Clients, Neighbours
 from labsvc.deps import Deps, RealClock
 from labsvc.health import Service
 from labsvc.host import Host
@@ -27,8 +27,10 @@ async def hosting(role: str, settings: Settings) -> AsyncIterator[Service]:
     heartbeat = db.Heartbeat(settings.database_url)
     sessions = db.Sessions(settings.database_url, metrics=metrics)
     clients = Clients(settings.depsim_url, size=settings.http_pool_size, metrics=metrics)
+    neighbours = Neighbours({"estimator": settings.estimator_url})
     jobs = Desk(PostgresStore(pool))
-    host = Host(settings.labs_dir, Deps(role, pool, RealClock(), structlog.get_logger(), clients, jobs))
+    deps = Deps(role, pool, RealClock(), structlog.get_logger(), clients, jobs, neighbours)
+    host = Host(settings.labs_dir, deps)
 
     async def missing() -> list[str]:
         database = await heartbeat.missing() if settings.database_url else ""
@@ -48,5 +50,6 @@ async def hosting(role: str, settings: Settings) -> AsyncIterator[Service]:
             async with asyncio.timeout(CLOSE_S):
                 await host.stop()
                 await clients.close()
+                await neighbours.close()
                 await heartbeat.close()
                 await pool.close(timeout=CLOSE_S)

@@ -3,6 +3,8 @@
 {"token": …, "op": "status"}                              → {"ok": true, …the state}
 {"token": …, "op": "roll", "role": "api", "deadline_s"}   → {"ok": true, "lines": […]}
 {"token": …, "op": "scale", "role": "api", "replicas": 2} → {"ok": true}
+{"token": …, "op": "scaling"}                             → {"ok": true, "targets": […ScaledTarget]}
+{"token": …, "op": "unscale"}                             → {"ok": true}
 {"token": …, "op": "restart", "name": "api-1"}            → {"ok": true}
 {"token": …, "op": "stop"}                                → {"ok": true}, then the supervisor ends
 anything that fails                                       → {"ok": false, "kind": "misuse", "error", "next_step"}

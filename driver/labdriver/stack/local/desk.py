@@ -1,6 +1,6 @@
 """Answers the control questions: what the supervisor does when it is asked. `control.py` states the questions.
 
-    connection ──line──▶ Desk ──▶ status | roll | scale | restart | stop ──line──▶ connection
+    connection ──line──▶ Desk ──▶ status | roll | scale | scaling | … ──line──▶ connection
 
 A roll starts the new processes first and ends the old ones only when the new ones are ready and every lab loads, so
 that broken code never reaches service.
@@ -42,12 +42,14 @@ class Desk:
 
     def __init__(self, supervisor: "Supervisor") -> None:
         self._supervisor = supervisor
-        self._changing: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)  # one change of a role at a time
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)  # one change of a role at a time
         self._endings: set[asyncio.Task[None]] = set()
         self._known: Mapping[str, Callable[[Mapping[str, Any]], Awaitable[Answer]]] = {
             "status": self._status,
             "roll": self._roll,
             "scale": self._scale,
+            "scaling": self._scaling,
+            "unscale": self._unscale,
             "restart": self._restart,
             "stop": self._stop,
         }
@@ -96,16 +98,27 @@ class Desk:
 
     async def _scale(self, question: Mapping[str, Any]) -> Answer:
         role = self._role(question["role"])
-        async with self._changing[role.name]:
-            await self._rescaled(role.name, int(question["replicas"]))
+        async with self.changing(role.name):
+            await self.rescaled(role.name, int(question["replicas"]))
+        return {}
+
+    async def _scaling(self, _question: Mapping[str, Any]) -> Answer:
+        return {"targets": self._supervisor.scaling.told()}
+
+    async def _unscale(self, _question: Mapping[str, Any]) -> Answer:
+        """Every scaled role back to what its manifest starts with."""
+        for role in self._supervisor.stack.roles.values():
+            if role.is_scaled:
+                async with self.changing(role.name):
+                    await self._supervisor.scaling.start_over(role.name)
         return {}
 
     async def _roll(self, question: Mapping[str, Any]) -> Answer:
         """Replace all processes of a role. Raises what keeps the new ones from service; the old ones then stay."""
         supervisor = self._supervisor
-        supervisor.stack = manifests.read(supervisor.paths.root / "k8s" / "base")
+        supervisor.stack = supervisor.read_stack()
         role = self._role(question["role"])
-        async with self._changing[role.name]:
+        async with self.changing(role.name):
             slots = supervisor.of_role(role.name)
             before = await asyncio.gather(*(_health(slot.launched) for slot in slots))
             started = [await supervisor.launcher.role(role, slot.name) for slot in slots]
@@ -120,11 +133,14 @@ class Desk:
             except LabError:
                 await asyncio.gather(*(end(new) for new in started))
                 raise
+            for new in started:
+                supervisor.scaling.welcome(new.identity.pid)
             olds = [await self._replaced(slot, new) for slot, new in zip(slots, started, strict=True)]
             supervisor.save()
             retired = (self._retired(old, was_well=bool(b)) for old, b in zip(olds, before, strict=True) if old)
             await asyncio.gather(*retired)
-            await self._rescaled(role.name, role.replicas)
+            supervisor.scaling.forget(role.name)
+            await self.rescaled(role.name, role.replicas)
             return {"still_broken": tolerated}
 
     def _role(self, name: str) -> manifests.Role:
@@ -168,7 +184,12 @@ class Desk:
         ended.add_done_callback(self._endings.discard)
         await until_deaf(old, ended)
 
-    async def _rescaled(self, role: str, replicas: int) -> None:
+    def changing(self, role: str) -> asyncio.Lock:
+        """Held while a role changes."""
+        return self._locks[role]
+
+    async def rescaled(self, role: str, replicas: int) -> None:
+        """Run so many replicas of a role. For whoever holds `changing`."""
         supervisor = self._supervisor
         released = [await supervisor.release(slot) for slot in supervisor.scale(role, replicas)]
         supervisor.save()

@@ -43,6 +43,7 @@ def end(identities: Iterable[Identity], *, grace_s: float) -> int:
     for each in living:
         with suppress(psutil.Error):
             each.terminate()
+            each.resume()  # who was stopped in mid-quota would not hear it
     _, stubborn = psutil.wait_procs(living, timeout=grace_s)
     for each in stubborn:
         with suppress(psutil.Error):

@@ -1,7 +1,8 @@
 """Starts and ends single processes of the stack. Keeps nothing alive: that is the supervisor's work.
 
-A role's process gets its public socket (shared by all replicas), a private socket of its own, and the read end of a
-pipe whose end tells it that the supervisor is gone. What it prints goes to `.lab/logs/<name>.log`.
+A role's process gets its public socket (shared by all replicas; none where a balancer stands before them), a private
+socket of its own, and the read end of a pipe whose end tells it that the supervisor is gone. What it prints goes to
+`.lab/logs/<name>.log`.
 """
 
 import asyncio
@@ -11,7 +12,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -54,6 +55,7 @@ class Launcher:
     ports: Mapping[str, int]
     postgres: Postgres
     lifeline: int  # read end of the pipe
+    limit: Callable[[int, float], None]  # keeps a pid to so many cores
 
     async def database(self, name: str) -> Launched:
         """Start Postgres, its data made first if need be."""
@@ -72,7 +74,8 @@ class Launcher:
     async def role(self, role: Role, name: str, *, port: int = 0) -> Launched:
         """Start one replica. `port` is the private port to prefer."""
         private = _private(port)
-        descriptors = (self.listeners[role.name].fileno(), private.fileno(), self.lifeline)
+        public = self.listeners.get(role.name)
+        sockets = [listener.fileno() for listener in (public, private) if listener is not None]
         env = environment(
             role,
             replica=name,
@@ -81,7 +84,7 @@ class Launcher:
             database_url=self.postgres.url,
             outer=os.environ,
         )
-        env["LAB_LISTEN_FDS"] = f"{descriptors[0]},{descriptors[1]}"
+        env["LAB_LISTEN_FDS"] = ",".join(map(str, sockets))
         env["LAB_PARENT_FD"] = str(self.lifeline)
         code = services_code(self.paths.root)
         with private, self._log(name) as out:
@@ -90,10 +93,12 @@ class Launcher:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=out,
                 stderr=out,
-                pass_fds=descriptors,
+                pass_fds=(*sockets, self.lifeline),
                 env=env,
                 cwd=self.paths.root,
             )
+            if role.cpu_limit_cores is not None:
+                self.limit(process.pid, role.cpu_limit_cores)
             return _launched(name, process, private.getsockname()[1], code)
 
     def _log(self, name: str) -> IO[bytes]:

@@ -16,6 +16,7 @@ from typing import Any
 
 from labdriver.errors import EnvironmentFault, Misuse
 from labdriver.settings import DEFAULT_PORTS
+from labdriver.stack import edits, manifests
 from labdriver.stack.checksum import labs_on_disk, services_code
 from labdriver.stack.local import control, health, launch, postgres, state
 from labdriver.stack.local.control import NoAnswer
@@ -23,7 +24,7 @@ from labdriver.stack.local.ports import HOST
 from labdriver.stack.local.processes import last_words
 from labdriver.stack.local.state import Paths, Running, State
 from labdriver.stack.manifests import DATABASE
-from labdriver.stack.runtime import Change, Replica, Say, Status
+from labdriver.stack.runtime import Change, Replica, Say, ScaledTarget, Status
 
 POLL_S = 0.05
 UNHEALTHY_S = 5.0  # a process that has not answered for so long is started again by `up`
@@ -83,6 +84,7 @@ class LocalRuntime:
         begun_s = time.monotonic()
         with self._changing():
             found = self._must_find()
+            edits.read(self._paths.root / "labs")  # all of them are whole, before any role is replaced
             healths = self._healths(found)
             stale = self._stale_roles(found, healths)
             if not stale:
@@ -104,7 +106,7 @@ class LocalRuntime:
         healths = self._healths(found)
         replicas = tuple(self._replica(running, healths.get(running.name)) for running in found.processes)
         problems = tuple(f"{replica.name}: {replica.why}" for replica in replicas if not replica.ready)
-        missing = set(found.ports) - {replica.role for replica in replicas}
+        missing = set(DEFAULT_PORTS) - {replica.role for replica in replicas}  # others may be scaled to none
         problems += tuple(f"{role}: no process" for role in sorted(missing))
         return Status(up=True, ready=not problems, replicas=replicas, problems=problems)
 
@@ -131,6 +133,22 @@ class LocalRuntime:
         found = self._must_find()
         self._ask(found, "scale", timeout_s=self._ready_timeout_s, role=role, replicas=replicas)
 
+    def scaling(self) -> tuple[ScaledTarget, ...]:
+        told = self._ask(self._known(), "scaling", timeout_s=2)["targets"]
+        return tuple(
+            ScaledTarget(
+                **{
+                    **one,
+                    "conditions": tuple(one["conditions"]),
+                    "used_cores": None if one["used_cores"] is None else tuple(one["used_cores"]),
+                }
+            )
+            for one in told
+        )
+
+    def unscale(self, say: Say) -> None:
+        self._ask(self._must_find(), "unscale", timeout_s=self._ready_timeout_s)
+
     def database_url(self) -> str:
         """How to reach the database from this machine."""
         return self._must_find().database_url
@@ -147,6 +165,13 @@ class LocalRuntime:
             return state.parse(control.ask(known.control_port, known.token, "status")["state"])
         except (NoAnswer, EnvironmentFault, Misuse, ValueError, TypeError, KeyError):
             return None
+
+    def _known(self) -> State:
+        """The stack as the state on disk names it; whether it lives, its answers tell."""
+        known = state.read(self._paths.state)
+        if known is None or known.root != str(self._paths.root):
+            raise EnvironmentFault("no stack is running here", next_step="make up")
+        return known
 
     def _must_find(self) -> State:
         found = self._found()
@@ -241,7 +266,16 @@ class LocalRuntime:
                 stale[running.role] = "new services code"
             elif edited and running.role not in stale:
                 stale[running.role] = "new code of " + ", ".join(edited)
-        return stale
+        return stale | {role: "a replica again" for role in self._roles_to_bring_back(found)}
+
+    def _roles_to_bring_back(self, found: State) -> list[str]:
+        """Roles that were scaled to none and whose manifest says otherwise by now."""
+        nobody = set(found.ports) - {running.role for running in found.processes}
+        if not nobody:
+            return []
+        base = manifests.read(self._paths.root / "k8s" / "base")
+        roles = edits.laid_over(base, edits.read(self._paths.root / "labs")).roles
+        return sorted(role for role in nobody if role in roles and roles[role].replicas)
 
     def _refuse_broken(self, healths: Mapping[str, health.Health | None]) -> None:
         broken = {lab: why for one in healths.values() if one for lab, why in one.broken().items()}

@@ -3,8 +3,8 @@
     runtime.py ──sockets as inherited descriptors──▶ Supervisor ──keeps──▶ Postgres, api-1, worker-1 …
                                                          ▲ control.py: status, roll, scale, restart, stop
 
-Starts what the manifests say, starts again what ends (with a growing pause), replaces processes behind the same
-listening socket. Ends itself and all of it when told to, or when its state file is taken away.
+Starts what the manifests and the labs' edit.yaml say, starts again what ends (with a growing pause), replaces processes
+behind the same listening socket. Ends itself and all of it when told to, or when its state file is taken away.
 """
 
 import argparse
@@ -21,18 +21,23 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from labdriver.errors import LabError
-from labdriver.stack import manifests
+from labdriver.errors import LabError, Misuse
+from labdriver.stack import edits, manifests
 from labdriver.stack.local import control, identity, state
+from labdriver.stack.local.balance import Balancer
 from labdriver.stack.local.desk import Desk
+from labdriver.stack.local.ports import listen
 from labdriver.stack.local.postgres import Postgres
 from labdriver.stack.local.processes import Launched, Launcher, end, ending, log
+from labdriver.stack.local.scaling import Scaling
 from labdriver.stack.local.state import Paths, Running, State
-from labdriver.stack.manifests import DATABASE
+from labdriver.stack.local.throttle import Throttle
+from labdriver.stack.manifests import DATABASE, Stack
 
 PAUSE_S = (0.2, 5.0)  # before a crashed process is started again: first, longest
 STEADY_S = 10.0  # a process that ran this long has earned the short pause again
 WATCH_S = 1.0  # between two looks at the state file
+MOST_REPLICAS = 12  # of one role; the rest waits, as pods do that no node has room for
 
 
 @dataclass
@@ -67,39 +72,65 @@ class Supervisor:
 
     def __init__(self, root: Path, listeners: dict[str, socket.socket], control_socket: socket.socket) -> None:
         self.paths = Paths(root)
-        self.stack = manifests.read(root / "k8s" / "base")
+        self.stack = self._first_stack()
         self.slots: list[Slot] = []
+        self.wanted: dict[str, int] = {}  # role → replicas, also those that wait
         self.stopping = asyncio.Event()
         self.token = secrets.token_hex(16)
         self._me = identity.of(os.getpid())
         self._control = control_socket
-        ports = {role: listener.getsockname()[1] for role, listener in listeners.items()}
+        inner = {name: listen() for name in self.stack.roles if name not in listeners}
+        ports = {role: listener.getsockname()[1] for role, listener in {**listeners, **inner}.items()}
         postgres = Postgres(self.paths.postgres, self.stack.database_args)
         lifeline, self._lifeline_end = os.pipe()  # the other end closes with us, however we end
-        self.launcher = Launcher(self.paths, listeners, ports, postgres, lifeline)
+        self.throttle = Throttle(root)
+        self.launcher = Launcher(self.paths, listeners, ports, postgres, lifeline, self.throttle.limit)
+        desk = self.desk = Desk(self)
+        self.scaling = Scaling(self, changing=desk.changing, rescale=desk.rescaled)
+        self.balancers = {
+            role: Balancer(listener, partial(self.scaling.ready_ports, role)) for role, listener in inner.items()
+        }
 
     async def run(self, ready: int) -> None:
         """Keep the stack until told to stop. A byte goes to the descriptor `ready` once questions are answered."""
         for sign in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(sign, self.stopping.set)
         self.save()
-        desk = Desk(self)
-        server = await asyncio.start_server(desk.serve, sock=self._control, limit=control.LINE_LIMIT_BYTES)
+        server = await asyncio.start_server(self.desk.serve, sock=self._control, limit=control.LINE_LIMIT_BYTES)
         os.write(ready, b"1")
         os.close(ready)
         database = f"{DATABASE}-1"
         self.add(Slot(DATABASE, database, lambda _port: self.launcher.database(database)))
         for role in self.stack.roles.values():
             self.scale(role.name, role.replicas)
-        watch = asyncio.create_task(self._watch_state())
+        for balancer in self.balancers.values():
+            await balancer.start()
+        watches = [asyncio.create_task(self._watch_state()), asyncio.create_task(self.scaling.run())]
         await self.stopping.wait()
-        watch.cancel()
+        for watch in watches:
+            watch.cancel()
         server.close()
+        await self.throttle.stop()
         await self._stop_all()
-        await desk.finish()
+        for balancer in self.balancers.values():
+            balancer.close()
+        await self.desk.finish()
         if (now := state.read(self.paths.state)) and now.pid == self._me.pid:
             self.paths.state.unlink(missing_ok=True)
         log("supervisor_stopped")
+
+    def read_stack(self) -> Stack:
+        """What manifests and edits say now. Raises Misuse."""
+        base = manifests.read(self.paths.root / "k8s" / "base")
+        return edits.laid_over(base, edits.read(self.paths.root / "labs"))
+
+    def _first_stack(self) -> Stack:
+        """The same, but an edit that cannot be read must not keep the other labs from being served."""
+        try:
+            return self.read_stack()
+        except Misuse as error:
+            log("edit_left_out", error=str(error))
+            return manifests.read(self.paths.root / "k8s" / "base")
 
     def of_role(self, role: str) -> list[Slot]:
         return [slot for slot in self.slots if slot.role == role]
@@ -110,6 +141,8 @@ class Supervisor:
 
     def scale(self, role: str, replicas: int) -> list[Slot]:
         """Add slots up to `replicas`, or take the last ones out; their processes are for the caller to end."""
+        self.wanted[role] = replicas
+        replicas = min(replicas, MOST_REPLICAS)
         now = self.of_role(role)
         for number in range(len(now) + 1, replicas + 1):
             name = f"{role}-{number}"
@@ -153,6 +186,7 @@ class Supervisor:
                         self.save()
                 port = slot.launched.port or 0
                 code = await slot.launched.process.wait()
+                self.throttle.free(slot.launched.identity.pid)
                 slot.why = f"ended with {ending(code)}"
             except (LabError, OSError) as error:
                 slot.why = str(error)
@@ -173,6 +207,8 @@ class Supervisor:
                 with suppress(asyncio.CancelledError):
                     await slot.keeper
             launched, slot.launched = slot.launched, None
+        if launched:
+            self.throttle.free(launched.identity.pid)
         return launched
 
     async def _stop_all(self) -> None:
