@@ -37,6 +37,7 @@ __all__ = [
     "Seen",
     "Step",
     "answer",
+    "documents",
     "drop",
     "error",
     "fake_deps",
@@ -242,6 +243,12 @@ def load_service(folder: Path) -> ModuleType:
     """The given code of the lab in `folder`, loaded as the services load it."""
     service = folder / "service.py"
     return labcode.load(service, service.read_bytes())
+
+
+def documents(folder: Path) -> list[dict[str, Any]]:
+    """Every YAML document of the edit file of the lab in `folder`. Raises what the parser raises."""
+    edit = folder / yaml.safe_load((folder / "scenario.yaml").read_bytes())["edit"]
+    return [document for document in yaml.safe_load_all(edit.read_text(encoding="utf-8")) if document]
 
 
 async def respond(deps: Deps, folder: Path, request: Request) -> Reply:

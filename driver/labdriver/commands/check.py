@@ -7,6 +7,7 @@ from labdriver.check import check
 from labdriver.commands import _options
 from labdriver.console import Console
 from labdriver.errors import TargetMissed
+from labdriver.stack import edits
 
 
 @click.command("check", epilog="Example: labdriver check timeouts")
@@ -17,6 +18,8 @@ def COMMAND(app: App, lab: str, as_json: bool) -> None:
     """Check the edit of LAB in seconds, without the stack. A failure is a hint, never the answer."""
     console = Console(as_json=as_json)
     chosen = app.lab(lab)
+    if chosen.scenario.scales:
+        edits.read_file(chosen.edit_file, chosen.scenario.scales)  # a manifest that is none has nothing to be checked
     findings = check(chosen)
     for finding in findings:
         mark, style = ("hint", "yellow") if finding.hint else ("skip", "dim") if finding.skipped else ("ok  ", "")

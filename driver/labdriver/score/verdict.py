@@ -21,6 +21,8 @@ UNSENT_RATIO = 0.02
 STRETCH_RATIO = 5.0  # median; what needs a fifth of a core begins to starve here, and scores begin to move
 SIGMAS = 4.0  # below a binomial's mean: chance puts a share this low in 1 of 30,000 runs
 UNMEASURED_RATIO = 0.2  # of the seconds of a lab that scales; with more of them gone nobody knows what happened
+PACE_FACTOR = 2.0  # median; a replica that works so much slower than its pace, within its limit, is kept from the CPU
+LIMIT_RATIO = 0.8  # of its limit; who uses more is slow because of it
 LEFT_EARLY_RATIO = 0.05  # of calls; above it a late fault cannot be told from a caller who did not wait for it
 
 
@@ -33,6 +35,7 @@ def of(record: Record) -> tuple[Verdict, str]:
         *_restarted(record),
         *_fault_missed(record),
         *_unmeasured(record),
+        *_unfed(record),
     ]
     return ("INVALID", "; ".join(reasons)) if reasons else ("VALID", "")
 
@@ -137,3 +140,20 @@ def _unmeasured(record: Record) -> Iterator[str]:
             f"the processor use of {role} could not be read in {blind} of {len(seconds)} seconds: the platform's "
             "metrics failed, not the edit"
         )
+
+
+def _unfed(record: Record) -> Iterator[str]:
+    """Replicas that are scaled must get the processor that they are allowed, or more of them do not help."""
+    role = record.head.scenario.scales
+    bodies = [row.body for row in record.scored() if role and row.outcome == "ok" and row.body]
+    factors = [body["took_ms"] / body["pace_ms"] for body in bodies if body.get("pace_ms")]
+    if not factors or statistics.median(factors) <= PACE_FACTOR:
+        return
+    limits = [s.values for s in record.samples if f"{role}.limit_cores" in s.values]
+    used = [values.get(f"{role}.replica_cores", 0) / values[f"{role}.limit_cores"] for values in limits]
+    if used and max(used) > LIMIT_RATIO:
+        return
+    yield (
+        f"this machine was too busy: the work of {role} took {statistics.median(factors):.1f} times as long as its "
+        f"pace, at most {PACE_FACTOR:g} times is tolerated, and no limit of its own held it back"
+    )

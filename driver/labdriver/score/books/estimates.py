@@ -9,7 +9,8 @@ from collections import Counter, defaultdict
 from labdriver.lab import Model
 from labdriver.record import Record, Row
 from labdriver.score.books import _ledger
-from labdriver.score.evidence import Books, Claim, Label
+from labdriver.score.evidence import Books, Claim, Evidence, Label, share
+from labdriver.score.rule import percent
 
 
 class EstimatesParams(Model):
@@ -49,4 +50,41 @@ def _judge(row: Row, asked: str, cost_cents: int | None, place: str) -> tuple[La
     return "good", ""
 
 
-BOOKS = Books(EstimatesParams, label)
+def tell(evidence: Evidence, params: EstimatesParams) -> str:
+    """What happened, for the head of the page: the load, the replicas, and who was served."""
+    lies = evidence.dishonest
+    if lies:
+        return f"{len(lies):,} answers were false. The first of them: {lies[0].why}."
+    return f"{_load(evidence)} {_replicas(evidence)} {_served(evidence)}"
+
+
+def _load(evidence: Evidence) -> str:
+    rates = [phase.rate_rps for phase in evidence.record.head.scenario.phases]
+    return f"The load rose from {min(rates):g} to {max(rates):g} requests a second."
+
+
+def _replicas(evidence: Evidence) -> str:
+    """What the number of replicas did, and what the autoscaler says to it."""
+    scenario, stack = evidence.record.head.scenario, evidence.record.head.stack
+    ready = [
+        int(s.values[name])
+        for s in evidence.record.samples
+        if (name := f"{scenario.scales}.replicas_ready") in s.values
+    ]
+    if not ready:
+        return "How many replicas there were is not known."
+    if max(ready) > min(ready):
+        return f"The replicas went from {ready[0]} to {max(ready)}."
+    is_scaled = any(f"{scenario.scales}.replicas_max" in s.values for s in evidence.record.samples)
+    complaint = next((told for told in stack.autoscaler if told.startswith("ScalingActive")), "")
+    why = complaint.partition(": ")[2] or ("the autoscaler left it there" if is_scaled else "there is no autoscaler")
+    return f"The number of replicas stayed at {ready[0]}: {why}."
+
+
+def _served(evidence: Evidence) -> str:
+    claims = evidence.in_kinds(["recovery"]) or list(evidence.claims)
+    ratio = share(sum(evidence.in_time(claim) for claim in claims), len(claims))
+    return f"Once there had been time to grow, {percent(ratio)} were answered right and in time."
+
+
+BOOKS = Books(EstimatesParams, label, tell)

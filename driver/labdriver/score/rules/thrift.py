@@ -1,8 +1,8 @@
 """Replicas cost money every second, also those that have nothing to do.
 
 For each phase in which the count has settled (kinds healthy and recovery): replicas wanted, on average, divided by
-those that the load of that phase needs, one at least. The worst phase decides. Behind the gate of right answers: one
-replica that serves nobody is not thrifty.
+those that do the load of that phase with ease, one at least. The worst phase decides. Behind the gate of right answers:
+one replica that serves nobody is not thrifty.
 """
 
 import math
@@ -17,8 +17,8 @@ from labdriver.score.rules import _gate, _replicas
 
 class ThriftParams(_gate.GateParams):
     role: Name
-    replica_rps: float = Field(gt=0)  # what one replica can do
-    full_factor: float = Field(gt=1)  # times the replicas that are needed, up to which all points are given
+    replica_rps: float = Field(gt=0)  # what one replica does with ease
+    full_factor: float = Field(gt=1)  # times the replicas that would do, up to which all points are given
     zero_factor: float = Field(gt=1)  # and from which none
 
 
@@ -31,7 +31,7 @@ def evaluate(evidence: Evidence, params: ThriftParams) -> Judged:
         if wanted is not None:
             phase = samples[0][0]
             needed = max(1, math.ceil(phase.rate_rps / params.replica_rps - 1e-9))
-            found.append((wanted / needed, f"{wanted:.1f} replicas in the phase {phase.name}, {needed} were needed"))
+            found.append((wanted / needed, f"{wanted:.1f} replicas in the phase {phase.name}, {needed} would do"))
     if not found:
         return Judged(None, "not evaluated: how many replicas there were is not known")
     factor, told = max(found)

@@ -4,7 +4,7 @@ controller do in a cluster.
     processes ──ready? processor time──▶ Scaling ──▶ hpa.Controller ──▶ desk: so many replicas
                                             └──▶ balance.py: who is ready;  control: who wants what, and why
 
-Quicker than a cluster, so that a short run shows it: use over 3 s instead of 15, a decision a second instead of every
+Quicker than a cluster, so that a short run shows it: use over 2 s instead of 15, a decision a second instead of every
 15, scaled down after 15 s instead of 300.
 """
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 TICK_S = 0.2  # between two looks for replicas that have become ready
 SYNC_S = 1.0  # between two decisions of an autoscaler
-WINDOW_S = 3.0  # over which processor use is measured
+WINDOW_S = 2.0  # over which processor use is measured
 SHORTEST_S = 1.0  # below this a figure would say nothing yet
 DOWN_WINDOW_S = 15.0  # before an autoscaler takes replicas away, where its manifest says nothing
 
