@@ -2,7 +2,7 @@
 
     GET /floorplans/{id}/estimate ──▶ api ──▶ estimator: one drawing board a replica ──▶ api
 
-The calculating engine is licensed for a quarter of a core a replica, and keeps to it by itself: one estimate is 25 ms
+The calculating engine is licensed for a fifth of a core a replica, and keeps to it by itself: one estimate is 20 ms
 of processor time, spread over a tenth of a second. So a replica makes ten estimates a second on any machine, and
 whoever wants more needs more replicas. How many there are says edit.yaml; nothing here knows.
 """
@@ -19,8 +19,8 @@ from labsvc.deps import Clock, Deps, Handler, Reply, Request, Route
 ROLE = ("api", "estimator")
 PATH = "/floorplans/{id}/estimate"
 ROUNDS = 5  # of one estimate; between two of them other requests get their turn
-ROUND_CPU_S = 0.005  # processor time of a round, whatever the machine
-SHARE_OF_CORE = 0.25  # what the licence allows
+ROUND_CPU_S = 0.004  # processor time of a round, whatever the machine
+SHARE_OF_CORE = 0.2  # what the licence allows
 PACE_MS = round(ROUNDS * ROUND_CPU_S / SHARE_OF_CORE * 1000)  # of an estimate that gets its share
 PATIENCE_S = 1.0  # who has waited so long for the drawing board has left
 LIMIT_S = 2.5  # for the whole estimate, seen from the api

@@ -13,11 +13,11 @@ import pytest
 from labsvc.testing import documents
 
 LAB = Path(__file__).resolve().parent
-FULL_CORES = 0.27  # what one replica uses at its fullest: the licensed quarter of a core, and a little around it
+FULL_CORES = 0.22  # what one replica uses at its fullest: the licensed fifth of a core, and a little around it
 REPLICA_RPS = 10  # what it then makes
 RUSH_RPS, CALM_RPS = 20, 3  # scenario.yaml
-ESTIMATE_CPU_S = 0.027
-PATIENCE_S = 0.8
+ESTIMATE_CPU_S = 0.022
+PATIENCE_S = 1.0
 TOLERANCE_RATIO = 0.1
 
 

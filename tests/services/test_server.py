@@ -36,7 +36,7 @@ def labs(tmp_path: Path) -> Path:
     return folder.parent
 
 
-@pytest.mark.parametrize("mode", ["api", "depsim", "generator", "worker"])
+@pytest.mark.parametrize("mode", ["api", "depsim", "estimator", "generator", "worker"])
 def test_each_mode_says_who_it_is(start: Start, mode: str, tmp_path: Path) -> None:
     """Role and replica in `/readyz`; an inherited socket; unknown paths are 404."""
     service = start(mode, LAB_REPLICA=f"{mode}-7", LAB_LABS_DIR=str(tmp_path))
@@ -110,7 +110,7 @@ def test_an_unknown_mode_ends_with_2_and_the_known_ones() -> None:
     """Modes are found by their files."""
     done = run("apiserver")
     assert done.returncode == 2
-    assert "expected one of: api, depsim, generator, worker" in done.stderr
+    assert "expected one of: api, depsim, estimator, generator, worker" in done.stderr
 
 
 def test_a_taken_port_ends_with_3_and_its_number() -> None:

@@ -31,7 +31,7 @@ def test_the_solution_is_read_whole(labs: Path) -> None:
     """Replicas, request, limit and autoscaler; the documents stay as they stand, for a cluster."""
     [edit] = edits.read(labs)
     assert (edit.lab, edit.role, edit.replicas) == ("autoscale", "estimator", 1)
-    assert (edit.request_cores, edit.limit_cores) == (0.2, 0.3)
+    assert (edit.request_cores, edit.limit_cores) == (0.15, 0.25)
     assert edit.autoscaler == Hpa("estimator", 1, 6, (Metric("Resource", "cpu", utilization_ratio=0.6),))
     assert [document["kind"] for document in edit.documents] == ["Deployment", "HorizontalPodAutoscaler"]
 
@@ -42,15 +42,15 @@ def test_it_is_laid_over_the_stack(labs: Path) -> None:
     roles = edits.laid_over(base, edits.read(labs)).roles
     assert {name for name in roles if roles[name] != base.roles[name]} == {"estimator"}
     estimator = roles["estimator"]
-    assert (estimator.cpu_request_cores, estimator.cpu_limit_cores, estimator.is_scaled) == (0.2, 0.3, True)
+    assert (estimator.cpu_request_cores, estimator.cpu_limit_cores, estimator.is_scaled) == (0.15, 0.25, True)
     assert (estimator.args, estimator.env) == (base.roles["estimator"].args, base.roles["estimator"].env)
 
 
 def test_a_limit_alone_is_the_request_too(labs: Path) -> None:
     """As in Kubernetes."""
-    put(labs, "requests: {cpu: 200m, memory: 96Mi}", "requests: {memory: 96Mi}")
+    put(labs, "requests: {cpu: 150m, memory: 96Mi}", "requests: {memory: 96Mi}")
     role = edits.laid_over(manifests.read(REPO / "k8s" / "base"), edits.read(labs)).roles["estimator"]
-    assert role.cpu_request_cores == 0.3
+    assert role.cpu_request_cores == 0.25
 
 
 @pytest.mark.parametrize(("least", "replicas", "starts"), [(1, 1, 1), (3, 1, 3), (1, 9, 6), (3, 0, 0)])
@@ -92,9 +92,9 @@ def test_behaviour_is_read_and_has_the_documented_defaults(labs: Path) -> None:
             r"edit\.yaml:15: .*image: may not be changed",
         ),
         ("  replicas: 1", "  replicas: -1", r"edit\.yaml:10: spec\.replicas: .*\(got -1\)"),
-        ("cpu: 200m", "cpu: lots", r"edit\.yaml:16: .*requests\.cpu: not an amount of processor.*\(got 'lots'\)"),
-        ("cpu: 200m", "cpu: 0", r"edit\.yaml:16: .*requests\.cpu: not an amount of processor"),
-        ("cpu: 200m", "cpu: 400m", r"edit\.yaml:15: .*the cpu request is more than the cpu limit"),
+        ("cpu: 150m", "cpu: lots", r"edit\.yaml:16: .*requests\.cpu: not an amount of processor.*\(got 'lots'\)"),
+        ("cpu: 150m", "cpu: 0", r"edit\.yaml:16: .*requests\.cpu: not an amount of processor"),
+        ("cpu: 150m", "cpu: 400m", r"edit\.yaml:15: .*the cpu request is more than the cpu limit"),
         ("96Mi", "much", r"edit\.yaml:16: .*requests\.memory: not an amount of memory"),
         (
             "Deployment, name: estimator",
@@ -129,7 +129,7 @@ def test_what_it_may_not_say_is_told_with_file_and_line(labs: Path, old: str, ne
 
 def test_all_faults_are_told_at_once(labs: Path) -> None:
     """Nobody mends a file line by line."""
-    text = SOLUTION.replace("cpu: 200m", "cpu: lots").replace("maxReplicas: 6", "maxReplicas: six")
+    text = SOLUTION.replace("cpu: 150m", "cpu: lots").replace("maxReplicas: 6", "maxReplicas: six")
     (labs / "autoscale" / "edit.yaml").write_text(text)
     with pytest.raises(Misuse) as caught:
         edits.read(labs)

@@ -65,8 +65,8 @@ def test_the_highest_of_several_metrics_wins() -> None:
         (
             HALF,
             using(0.25, request=None),
-            "ScalingActive False FailedGetResourceMetric: the HPA was unable to compute the replica count: failed to get "
-            "cpu utilization: missing request for cpu in container estimator of Pod estimator-1",
+            "ScalingActive False FailedGetResourceMetric: the HPA was unable to compute the replica count: failed to "
+            "get cpu utilization: missing request for cpu in container estimator of Pod estimator-1",
         ),
         (HALF, using(None), "no metrics returned from resource metrics API"),
         (HALF, using(unready=1), "no metrics returned from resource metrics API"),

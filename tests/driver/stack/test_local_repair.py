@@ -16,7 +16,7 @@ from labdriver.stack.local.runtime import LocalRuntime
 pytestmark = pytest.mark.stack
 
 
-@pytest.mark.parametrize("role", ["api", "depsim", "generator", "worker", "postgres"])
+@pytest.mark.parametrize("role", ["api", "depsim", "estimator", "generator", "worker", "postgres"])
 def test_a_killed_process_comes_back(up: Checkout, role: str) -> None:
     """The supervisor starts it again and counts it; the others stay as they are."""
     before = {r.name: r for r in up.runtime.status().replicas}

@@ -17,7 +17,8 @@ def test_up_brings_every_role_and_a_second_up_changes_nothing(up: Checkout) -> N
     """Every public port answers, and the state file is for its owner alone."""
     status = up.runtime.status()
     assert (status.up, status.ready, status.problems) == (True, True, ())
-    assert sorted({r.role for r in status.replicas}) == ["api", "depsim", "generator", "postgres", "worker"]
+    roles = ["api", "depsim", "estimator", "generator", "postgres", "worker"]
+    assert sorted({r.role for r in status.replicas}) == roles
     assert {role: up.ask("GET", "/readyz", role=role)["role"] for role in up.ports} == {r: r for r in up.ports}
     pids = {r.name: r.pid for r in status.replicas}
     again = up.runtime.up(print)
