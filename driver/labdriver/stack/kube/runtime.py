@@ -12,7 +12,8 @@ from typing import Any
 
 from labdriver.errors import EnvironmentFault, LabError, Misuse
 from labdriver.settings import DEFAULT_PORTS, Settings
-from labdriver.stack.kube import cluster, delivery, image, observe, pages, rollout
+from labdriver.stack import edits, manifests
+from labdriver.stack.kube import cluster, delivery, image, observe, pages, rollout, scaled
 from labdriver.stack.kube.api import Api
 from labdriver.stack.kube.cluster import NAMESPACE, Cluster, Known
 from labdriver.stack.kube.delivery import Delivery
@@ -20,8 +21,8 @@ from labdriver.stack.kube.execute import execute
 from labdriver.stack.kube.observe import Observation
 from labdriver.stack.local import state
 from labdriver.stack.local.postgres import WIPE
-from labdriver.stack.manifests import DATABASE, IMAGE
-from labdriver.stack.runtime import Change, Say, Status
+from labdriver.stack.manifests import DATABASE, IMAGE, Role
+from labdriver.stack.runtime import Change, Say, ScaledTarget, Status
 
 QUICK_S = 3.0  # for one answer of an API that may be hanging
 END_SESSIONS = (
@@ -97,6 +98,23 @@ class KubeRuntime:
         if known is None or not self._serves_newest_image(known):
             return {}
         return {lab: str(one["code"]) for lab, one in pages.labs(known.urls).items() if not one["error"]}
+
+    def scaling(self) -> tuple[ScaledTarget, ...]:
+        known = self._delivery.known
+        api = cluster.connect(known, call_s=QUICK_S)
+        return scaled.targets(api, self._scaled_roles(), observe.observe(api, known.urls))
+
+    def unscale(self, say: Say) -> None:
+        api = cluster.connect(self._delivery.known)
+        for role in self._scaled_roles():
+            scaled.restart(api, role)
+        self._delivery.wait(api, say)
+
+    def _scaled_roles(self) -> list[Role]:
+        """Roles that labs scale, by the edits on disk."""
+        base = manifests.read(self._root / "k8s" / "base")
+        stack = edits.laid_over(base, edits.read(self._root / "labs"))
+        return [role for role in stack.roles.values() if role.is_scaled]
 
     def observe(self) -> Observation:
         """What only Kubernetes has: replicas, autoscalers with their conditions, processor time of pods."""
