@@ -40,7 +40,7 @@ MESSAGE_LIMIT_BYTES = 16_384
 MESSAGES_PER_PING = 60  # a client that says more between two pings is cut off
 HIGH_WATER_BYTES = 65_536  # bytes that may wait for a slow client, beside what the kernel holds
 
-GOING_AWAY, POLICY, TOO_BIG, TRY_LATER = 1001, 1008, 1009, 1013
+GOING_AWAY, POLICY, TOO_BIG = 1001, 1008, 1009
 
 
 @dataclass(frozen=True)

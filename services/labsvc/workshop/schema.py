@@ -7,8 +7,16 @@ faster in a rehearsal. What can be counted from rows is not stored a second time
 from typing import Any
 
 import psycopg
+from psycopg.rows import tuple_row
 
 LOCK = 4_711_001  # advisory lock: two processes that start together make the tables once
+VERSION = 1  # raised when a table changes; tables of another version are made anew, sessions and all
+
+DROP = """
+DROP VIEW IF EXISTS workshop_progress;
+DROP TABLE IF EXISTS workshop_sessions, workshop_people, workshop_runs, workshop_tickets, workshop_ticket_log,
+    workshop_waiting, workshop_moments, workshop_metrics, workshop_keys, live_worlds CASCADE;
+"""
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS workshop_sessions (
@@ -26,6 +34,7 @@ CREATE TABLE IF NOT EXISTS workshop_sessions (
     segment_clock_s double precision NOT NULL DEFAULT 0,
     frozen_s double precision
 );
+COMMENT ON TABLE workshop_sessions IS '1'; -- VERSION
 CREATE UNIQUE INDEX IF NOT EXISTS workshop_one_live ON workshop_sessions ((true)) WHERE state <> 'ended';
 
 CREATE TABLE IF NOT EXISTS workshop_people (
@@ -145,4 +154,14 @@ async def ensure(connection: "psycopg.AsyncConnection[Any]") -> None:
     """Make what is missing, in one transaction."""
     async with connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
+        if await _version(connection) != str(VERSION):
+            await connection.execute(DROP)
         await connection.execute(TABLES)
+
+
+async def _version(connection: "psycopg.AsyncConnection[Any]") -> str:
+    """What the comment of the first table says, "" when there is none: unlike a row, it outlives `make reset`."""
+    cursor = connection.cursor(row_factory=tuple_row)  # a pooled connection may have been given another one
+    await cursor.execute("SELECT obj_description(to_regclass('workshop_sessions'), 'pg_class')")
+    row = await cursor.fetchone()
+    return str(row[0] or "") if row else ""

@@ -91,3 +91,39 @@ def test_nothing_to_steer_without_a_session(made: Made) -> None:
     assert made.run(made.workshop.hour.status()).session is None
     made.beat()
     assert made.emitted[-1][1]["board"]["session"] is None
+
+
+def test_figures_are_written_down(made: Made) -> None:
+    """Every half minute of the session the figures that analytics may want later."""
+    made.start()
+    made.beat()
+    made.clock.t_s += 10
+    made.beat()
+    made.clock.t_s += 30
+    made.beat()
+
+    async def stored() -> list[tuple[str, float]]:
+        async with made.workshop.context.store.turn() as db:
+            rows = await (await db.execute("SELECT metric, value FROM workshop_metrics")).fetchall()
+        return [(row["metric"], row["value"]) for row in rows]
+
+    figures = made.run(stored())
+    assert len(figures) == 10
+    assert ("orders_generated", 41.0) in figures
+
+
+def test_board_is_told_on_news_only(made: Made) -> None:
+    """A clock that runs is no news; somebody who joins is; after a while the state is told anyway."""
+    made.start()
+    made.beat()
+    had = len(made.streams("workshop.board"))
+    for _ in range(5):
+        made.clock.t_s += 1
+        made.beat()
+    assert len(made.streams("workshop.board")) == had
+    made.join("Ann")
+    made.beat()
+    assert len(made.streams("workshop.board")) == had + 1
+    made.clock.t_s += 16
+    made.beat()
+    assert len(made.streams("workshop.board")) == had + 2

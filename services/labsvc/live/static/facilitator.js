@@ -91,6 +91,7 @@ function draw() {
   $("#frozen").hidden = !session?.is_frozen;
   say($("#name"), session ? session.name : "Facilitator");
   say($("#before"), session && !lives ? `The session “${session.name}” has ended; its board stays until the next one starts.` : "");
+  say($("#head-code"), lives ? session.code : "");
   if (!lives) return;
   drawNow(session);
   drawFigures(board);

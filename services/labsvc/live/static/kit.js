@@ -77,7 +77,6 @@ export class Live {
     this.last = null;
     this.skew_s = 0; // the server's clock minus ours
     this.tries = 0;
-    this.seen = new Set();
     addEventListener("online", () => this.again(0));
     document.addEventListener("visibilitychange", () => {
       if (!document.hidden && this.socket?.readyState !== WebSocket.OPEN) this.again(0);
