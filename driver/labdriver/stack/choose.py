@@ -61,8 +61,12 @@ def _made(name: str, root: Path, settings: Settings) -> Runtime:
 
 def _why_not_k3d(root: Path, settings: Settings) -> str:
     """Why k3d would not work at once; "" when it would. Cheap things are asked first."""
-    if bundle.missing(bundle.folder(root, settings), bundle.wanted(root)):
+    folder = bundle.folder(root, settings)
+    if not (folder / bundle.INDEX).is_file():
         return "needs neither Docker nor Kubernetes"
+    missing = bundle.missing(folder, bundle.wanted(root))
+    if missing:
+        return f"k3d would be next, but the bundle lacks {len(missing)} images: make prefetch RUNTIME=k3d"
     for args in (("k3d", "version"), ("docker", "version", "--format", "{{.Server.Version}}")):
         ran = run(*args, timeout_s=PROBE_S)
         if not ran.ok:

@@ -142,21 +142,37 @@ class Api:
         content_type: str = "application/json",
     ) -> Object:  # fmt: skip
         """One request; the JSON object of its answer. Raises ApiFault with what the API said."""
+        status, data = self._answered(method, where, query or {}, body, content_type=content_type)
+        try:
+            told: Object = json.loads(data or b"{}")
+        except ValueError:
+            told = {"message": "the answer is no JSON"}
+            status = max(status, 400)
+        if status >= 400:
+            message = str(told.get("message", "no reason given")).splitlines()[0]
+            raise ApiFault(f"{method} /{where} in {self.context}: {status} {message}", status=status)
+        return told
+
+    def last_line(self, pod: str, *, namespace: str) -> str:
+        """The last line that a pod's container wrote before it ended last; "" when there is none."""
+        where = f"{path('Pod', pod, namespace=namespace)}/log"
+        try:
+            status, data = self._answered("GET", where, {"tailLines": "1", "previous": "true"})
+        except ApiFault:
+            return ""
+        return data.decode(errors="replace").strip() if status == 200 else ""
+
+    def _answered(
+        self, method: str, where: str, query: Mapping[str, str], body: Object | None = None, *,
+        content_type: str = "application/json",
+    ) -> tuple[int, bytes]:  # fmt: skip
         import urllib3
 
         try:
-            response = self._send(method, where, query or {}, body, content_type=content_type, read_s=self._call_s)
-            told: Object = json.loads(response.data or b"{}")
+            response = self._send(method, where, query, body, content_type=content_type, read_s=self._call_s)
+            return response.status, response.data
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise self._silent(error) from error
-        except ValueError:
-            told = {"message": f"status {response.status}, and no JSON"}
-            if response.status < 400:
-                raise ApiFault(f"{method} {where}: the answer is no JSON", status=response.status) from None
-        if response.status >= 400:
-            message = str(told.get("message", "no reason given")).splitlines()[0]
-            raise ApiFault(f"{method} /{where} in {self.context}: {response.status} {message}", status=response.status)
-        return told
 
     def _send(
         self, method: str, where: str, query: Mapping[str, str], body: Object | None = None, *,

@@ -16,7 +16,7 @@ ROLE = "app.kubernetes.io/component"
 NO_IMAGE = ("ErrImageNeverPull", "InvalidImageName", "ImagePullBackOff")  # the last one: it was tried before
 HOPELESS = (*NO_IMAGE, "CreateContainerConfigError", "CreateContainerError")
 TOLD_CHARS = 160  # of a reason; what Kubernetes says beyond that repeats itself
-HOPELESS_RESTARTS = 3
+HOPELESS_RESTARTS = 2
 
 
 @dataclass(frozen=True)

@@ -79,9 +79,14 @@ def _until_change(api: Api, now: Look, *, timeout_s: float) -> None:
 def _refuse_hopeless(api: Api, now: Look, no_image: str) -> None:
     """Images that are not there and programs that keep ending: waiting helps neither."""
     lines = observe.hopeless(now.pods)
-    if lines:
-        step = no_image if any(reason in lines[0] for reason in observe.NO_IMAGE) else _describe(api, lines[0])
-        raise EnvironmentFault(f"the rollout cannot succeed: {observe.grouped(lines)}", next_step=step)
+    if not lines:
+        return
+    told = observe.grouped(lines)
+    if any(reason in lines[0] for reason in observe.NO_IMAGE):
+        raise EnvironmentFault(f"the rollout cannot succeed: {told}", next_step=no_image)
+    last = api.last_line(lines[0].partition(":")[0], namespace=NAMESPACE)
+    said = f"; its last words: {last}" if last else ""
+    raise EnvironmentFault(f"the rollout cannot succeed: {told}{said}", next_step=_describe(api, lines[0]))
 
 
 def _late(api: Api, now: Look, wanted: Collection[str], deadline_s: float) -> EnvironmentFault:

@@ -22,7 +22,7 @@ from urllib.parse import parse_qs, urlsplit
 Object = dict[str, Any]
 
 RECORDED = Path(__file__).parent / "recorded"
-PATH = re.compile(r"/(api/v1|apis/[^/]+/[^/]+)/(?:namespaces/([^/]+)/)?([a-z]+)(?:/([^/]+))?(?:/(exec))?$")
+PATH = re.compile(r"/(api/v1|apis/[^/]+/[^/]+)/(?:namespaces/([^/]+)/)?([a-z]+)(?:/([^/]+))?(?:/(exec|log))?$")
 KINDS = {
     "namespaces": "Namespace", "nodes": "Node", "configmaps": "ConfigMap", "secrets": "Secret", "services": "Service",
     "serviceaccounts": "ServiceAccount", "pods": "Pod", "events": "Event", "deployments": "Deployment",
@@ -45,6 +45,7 @@ class FakeApi:
     requests: list[tuple[str, str]] = field(default_factory=list)  # method, path with query
     hold: dict[str, Object] = field(default_factory=dict)
     silent: bool = False  # every answer is 503, as of an API server that is starting
+    log: str = ""  # last words of a pod
     exec_code: int = 0
     commands: list[list[str]] = field(default_factory=list)  # run inside pods
     open_node_port: Callable[[str], int] = lambda _: 0  # service → the port that it is given
@@ -151,6 +152,8 @@ class FakeApi:
         if match is None:
             return self._send(wire, 404, _status(404, f"the server could not find {split.path}"))
         _, namespace, plural, name, verb = match.groups()
+        if verb == "log":
+            return self._send(wire, 200, self.log)
         if verb == "exec":
             return self._exec(wire, parse_qs(split.query)["command"])
         if split.path.startswith("/apis/metrics.k8s.io"):
@@ -265,8 +268,8 @@ class FakeApi:
         wire.wfile.write(_frame(b"\x03" + json.dumps(result).encode()) + _frame(b"", opcode=8))
         wire.close_connection = True
 
-    def _send(self, wire: BaseHTTPRequestHandler, status: int, answer: Object) -> None:
-        data = json.dumps(answer).encode()
+    def _send(self, wire: BaseHTTPRequestHandler, status: int, answer: Object | str) -> None:
+        data = (answer if isinstance(answer, str) else json.dumps(answer)).encode()
         wire.send_response(status)
         wire.send_header("Content-Type", "application/json")
         wire.send_header("Content-Length", str(len(data)))

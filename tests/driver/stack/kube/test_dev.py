@@ -138,7 +138,9 @@ def test_wait_ready_against_an_unready_stack_names_the_part(up: World) -> None:
     status = up.k3d().status()
     assert not status.ready
     assert any(problem.startswith("generator-") for problem in status.problems)
-    with pytest.raises(EnvironmentFault, match=r"generator-\S+: CrashLoopBackOff") as fault:
+    up.api.log = "ModuleNotFoundError: No module named 'wsproto'\n"
+    told = r"generator-\S+: CrashLoopBackOff: .*; its last words: ModuleNotFoundError: No module named 'wsproto'"
+    with pytest.raises(EnvironmentFault, match=told) as fault:
         up.k3d(ready_timeout_s=1).wait_ready()
     assert "describe pod generator-" in fault.value.next_step
     assert "--context" in fault.value.next_step
