@@ -22,8 +22,10 @@ def document(generator: Generator) -> dict[str, Any]:
 
 
 @pytest.fixture
-def talk() -> Iterator[Talk]:
-    """Make WebSocket clients; all are closed afterwards."""
+def talk(generator: Generator) -> Iterator[Talk]:
+    """Make WebSocket clients, of a world that lives: tests before may have paused it. All are closed afterwards."""
+    generator.ask("POST", "/workshop/pause", {"on": False}, token="facilitator")
+    generator.ask("POST", "/api/simulation/pace", {"factor": 1}, token="facilitator")
     made: list[Talker] = []
 
     def connect(port: int, **how: str) -> Talker:
