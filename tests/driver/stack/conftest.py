@@ -78,13 +78,14 @@ class Checkout:
         """Every living process that belongs to this checkout, found by its command line or working folder."""
         return [p for p in psutil.process_iter() if _mentions(p, str(self.root))]
 
-    def modes(self) -> list[str]:
-        """Last word of the command line of every process in `ours`; one that ends meanwhile is left out."""
-        words: list[str] = []
+    def running(self, mode: str) -> list[psutil.Process]:
+        """Those in `ours` whose command line ends with `mode`; one that ends meanwhile is left out."""
+        found: list[psutil.Process] = []
         for process in self.ours():
             with suppress(psutil.Error):
-                words += process.cmdline()[-1:]
-        return words
+                if process.cmdline()[-1:] == [mode]:
+                    found.append(process)
+        return found
 
     def ask(self, method: str, path: str, *, role: str = "api", timeout_s: float = 20) -> Any:
         """The JSON answer at a role's public port."""

@@ -104,7 +104,7 @@ def test_replicas_share_the_port(up: Checkout) -> None:
     until(lambda: {up.ask("GET", "/probe/who")["pid"] for _ in range(50)} == pids)
     up.runtime.scale("api", 1)
     assert [r.name for r in up.runtime.status().replicas if r.role == "api"] == ["api-1"]
-    until(lambda: up.modes().count("api") == 1)
+    until(lambda: len(up.running("api")) == 1)
 
 
 def test_down_leaves_no_process_and_no_port(up: Checkout) -> None:
