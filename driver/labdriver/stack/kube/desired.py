@@ -99,7 +99,7 @@ def _dress(deployment: Object, given: Inputs, settings: str, maps: Mapping[str, 
 def _overlaid(objects: list[Object], folder: Path) -> list[Object]:
     """The labs' own edits laid over them. A Deployment with an autoscaler has no replicas of its own any more."""
     by_key = {(one["kind"], one["metadata"]["name"]): one for one in objects}
-    for over in labs.overlays(folder, [name for kind, name in by_key if kind == "Deployment"]):
+    for over in labs.overlays(folder):
         key = (over["kind"], over["metadata"]["name"])
         by_key[key] = labs.merged(by_key[key], over) if key in by_key else over
     for (kind, _), one in list(by_key.items()):

@@ -9,12 +9,12 @@ running pod never sees its files change. Knows files, no cluster.
 
 import base64
 import hashlib
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from labdriver.errors import Misuse
+from labdriver.stack import edits
 from labdriver.stack.checksum import labs_on_disk
 from labdriver.stack.kube.api import Object
 from labdriver.stack.kube.cluster import NAMESPACE
@@ -23,7 +23,6 @@ from labdriver.stack.kube.documents import documents
 ROLE_LABEL = "breakwater/labs-of"
 LAB_LABEL = "breakwater/lab"
 LIMIT_BYTES = 900_000  # of a ConfigMap's megabyte
-MAY_EDIT = ("Deployment", "HorizontalPodAutoscaler", "PodDisruptionBudget")
 
 
 @dataclass(frozen=True)
@@ -57,19 +56,14 @@ def refuse_unparsable(labs: Path) -> None:
                 raise Misuse(told, next_step=f"mend {place}, then make dev") from error
 
 
-def overlays(labs: Path, deployments: Iterable[str]) -> list[Object]:
-    """What the labs' edit.yaml files add or change. Raises Misuse for a kind, name or namespace that is not theirs."""
-    known = set(deployments)
+def overlays(labs: Path) -> list[Object]:
+    """What the labs' edit.yaml files add or change, as objects. Raises Misuse for what is not theirs to change."""
     found = []
-    for lab in labs_on_disk(labs):
-        path = labs / lab / "edit.yaml"
-        if not path.is_file():
-            continue
-        for document in _edits(path):
-            _refuse_foreign(document, path, known)
-            document["metadata"].setdefault("namespace", NAMESPACE)
-            document["metadata"].setdefault("labels", {})[LAB_LABEL] = lab
-            found.append(document)
+    for edit in edits.read(labs):
+        for document in edit.documents:
+            meta = {"namespace": NAMESPACE, **document["metadata"]}
+            meta["labels"] = {**meta.get("labels", {}), LAB_LABEL: edit.lab}
+            found.append({**document, "metadata": meta})
     return found
 
 
@@ -134,25 +128,3 @@ def _digest(content: dict[str, bytes]) -> str:
     for key in sorted(content):
         digest.update(key.encode() + b"\0" + content[key] + b"\0")
     return digest.hexdigest()[:12]
-
-
-def _edits(path: Path) -> list[Object]:
-    found = documents(path)
-    for one in found:
-        if not isinstance(one, dict) or not isinstance(one.get("metadata"), dict) or "name" not in one["metadata"]:
-            raise Misuse(f"{path}: a document has no kind or no name", next_step=f"mend {path}, then make dev")
-    return found
-
-
-def _refuse_foreign(document: Object, path: Path, known: set[str]) -> None:
-    kind, name = document.get("kind"), document["metadata"]["name"]
-    namespace = document["metadata"].get("namespace", NAMESPACE)
-    if kind not in MAY_EDIT:
-        fault = f"kind {kind!r}, expected one of: {', '.join(MAY_EDIT)}"
-    elif namespace != NAMESPACE:
-        fault = f"namespace {namespace!r}, expected {NAMESPACE}"
-    elif kind == "Deployment" and name not in known:
-        fault = f"Deployment {name!r}, expected one of: {', '.join(sorted(known))}"
-    else:
-        return
-    raise Misuse(f"{path}: {fault}", next_step=f"mend {path}, then make dev")

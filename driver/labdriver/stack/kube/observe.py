@@ -88,7 +88,7 @@ def problems(deployments: Iterable[Object], pods: Iterable[Object], wanted: Iter
         if not complete(deployment):
             mine = [pod for pod in living(all_pods) if role_of(pod) == name]
             reasons = [f"{pod['metadata']['name']}: {_why(pod)}" for pod in mine if not replica(pod, {}).ready]
-            found += reasons or [f"{name}: {_counts(deployment)}"]
+            found += reasons or [f"{name}: {_refused(deployment) or _counts(deployment)}"]
     return found
 
 
@@ -158,6 +158,14 @@ def _why(pod: Object) -> str:
         if condition["type"] == "PodScheduled" and condition["status"] == "False":
             return f"not scheduled: {condition.get('message', '')}"
     return str(status.get("phase", "not known")).lower()
+
+
+def _refused(deployment: Object) -> str:
+    """Why a Deployment may not make its pods, "" when it may."""
+    for one in deployment.get("status", {}).get("conditions", []):
+        if one["type"] == "ReplicaFailure" and one["status"] == "True":
+            return f"{one.get('reason', '')}: {one.get('message', '')}"[:TOLD_CHARS]
+    return ""
 
 
 def _counts(deployment: Object) -> str:

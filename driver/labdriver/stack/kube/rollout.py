@@ -99,4 +99,6 @@ def _late(api: Api, now: Look, wanted: Collection[str], deadline_s: float) -> En
 
 
 def _describe(api: Api, line: str) -> str:
-    return f"{api.kubectl} -n {NAMESPACE} describe pod {line.partition(':')[0]}"
+    name = line.partition(":")[0]
+    kind = "pod" if "-" in name else "deployment"
+    return f"{api.kubectl} -n {NAMESPACE} describe {kind} {name}"
