@@ -62,7 +62,7 @@ report: $(VENV)/.installed ## render all reports again from their records
 ##@ For contributors
 .PHONY: test lint bench lock
 test: $(VENV)/.installed-dev ## run the whole test suite
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 4 --dist loadfile -m 'not alone' && $(BIN)/python -m pytest -m alone
 lint: $(VENV)/.installed-dev ## style and types
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 bench: $(VENV)/.installed-dev ## measure what the issue table promises

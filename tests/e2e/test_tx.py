@@ -25,6 +25,7 @@ def points(answer: dict[str, Any]) -> dict[str, float]:
     return {rule["id"]: rule["points"] for rule in answer["rules"]}
 
 
+@pytest.mark.alone
 def test_starter_loses_and_solution_serves_all_with_tidy_books(kit: Kit) -> None:
     """The starter's page says who waited for what; after the fix nobody does, and every order has its payment."""
     starter, solution = run(kit, "starter"), run(kit, "edit")

@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -79,12 +80,11 @@ class Generator:
 
     def claim(self) -> None:
         """Be the facilitator; waits until the database is there."""
-        for _ in range(200):
-            answer = self.ask("PUT", "/workshop/facilitator", {"token": self.facilitator})
-            if answer.status_code == 200:
-                return
+        until_s = time.monotonic() + READY_S
+        while (answer := self.ask("PUT", "/workshop/facilitator", {"token": self.facilitator})).status_code != 200:
             assert answer.status_code == 503, answer.text
-        raise AssertionError("the database is not used")
+            assert time.monotonic() < until_s, f"the database was not used within {READY_S:g} s: {answer.text}"
+            time.sleep(0.05)
 
     def session(self, **how: Any) -> dict[str, Any]:
         """A new session; the one before is ended."""
