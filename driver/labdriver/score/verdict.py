@@ -40,6 +40,11 @@ def of(record: Record) -> tuple[Verdict, str]:
     return ("INVALID", "; ".join(reasons)) if reasons else ("VALID", "")
 
 
+def crowded(record: Record) -> bool:
+    """Whether the machine was too busy for this run to count, so that the same run may do better in a while."""
+    return any(True for reasons in (_sent_badly, _starved, _unfed) for _ in reasons(record))
+
+
 def _cut_short(record: Record) -> Iterator[str]:
     head = record.head
     if head.ended == "interrupted":
