@@ -3,6 +3,7 @@
 import shutil
 import signal
 import socket
+import threading
 
 import psutil
 import pytest
@@ -47,6 +48,18 @@ def test_up_repairs_after_the_supervisor_is_gone(up: Checkout, sign: signal.Sign
     assert up.state().pid != old.pid
     assert all(identity.process(r.identity) is None for r in old.processes if r.identity)
     assert up.ask("GET", "/probe/who")["answer"] == 1
+
+
+def test_a_supervisor_that_is_late_is_not_gone(up: Checkout) -> None:
+    """On a crowded machine it may get no turn for a second; its stack must not be ended for that."""
+    supervisor = psutil.Process(up.state().pid)
+    supervisor.send_signal(signal.SIGSTOP)
+    later = threading.Timer(1.5, supervisor.send_signal, [signal.SIGCONT])
+    later.start()
+    try:
+        assert up.runtime.status().up
+    finally:
+        later.join()
 
 
 def test_down_works_without_a_supervisor(up: Checkout) -> None:

@@ -18,8 +18,9 @@ from labdriver.errors import EnvironmentFault, Misuse
 from labdriver.settings import DEFAULT_PORTS
 from labdriver.stack import edits, manifests
 from labdriver.stack.checksum import labs_on_disk, services_code
-from labdriver.stack.local import control, health, launch, postgres, state
+from labdriver.stack.local import control, health, identity, launch, postgres, state
 from labdriver.stack.local.control import NoAnswer
+from labdriver.stack.local.identity import Identity
 from labdriver.stack.local.ports import HOST
 from labdriver.stack.local.processes import last_words
 from labdriver.stack.local.state import Paths, Running, State
@@ -27,6 +28,7 @@ from labdriver.stack.manifests import DATABASE
 from labdriver.stack.runtime import Change, Replica, Say, ScaledTarget, Status
 
 POLL_S = 0.05
+PROMPT_S, PATIENT_S = 1.0, 3.0  # for the supervisor's answer: at first, and when its process is there
 UNHEALTHY_S = 5.0  # a process that has not answered for so long is started again by `up`
 HOPELESS_RESTARTS = 4  # within one wait: it will not come up by itself
 DEPSIM = "depsim"
@@ -157,12 +159,21 @@ class LocalRuntime:
         return state.changing(self._paths, deadline_s=self._ready_timeout_s)
 
     def _found(self) -> State | None:
-        """The running stack of this checkout as its supervisor tells it, None when no supervisor answers."""
+        """The running stack of this checkout as its supervisor tells it, None when no supervisor answers.
+
+        One that lives is asked again with more patience: on a crowded machine it is late, not gone.
+        """
         known = state.read(self._paths.state)
         if known is None or known.root != str(self._paths.root):
             return None
+        told = self._told(known, timeout_s=PROMPT_S)
+        if told is None and identity.process(Identity(known.pid, known.started_s)) is not None:
+            told = self._told(known, timeout_s=PATIENT_S)
+        return told
+
+    def _told(self, known: State, *, timeout_s: float) -> State | None:
         try:
-            return state.parse(control.ask(known.control_port, known.token, "status")["state"])
+            return state.parse(control.ask(known.control_port, known.token, "status", timeout_s=timeout_s)["state"])
         except (NoAnswer, EnvironmentFault, Misuse, ValueError, TypeError, KeyError):
             return None
 
