@@ -5,60 +5,23 @@ are not part of it. A figure that has to hold on a busy machine is taken beside 
 """
 
 import json
-import os
-import shutil
-import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
+from bench._checkout import Checkout
 from bench.kit import Bench, Result, Say
 
-ROOT = Path(__file__).resolve().parents[1]
-LABDRIVER = [sys.executable, "-m", "labdriver"]
 BUSY_RUNS = 10
-
-
-class Kit:
-    """A copy of the checkout and the environment that its commands run in."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        for name in ("labs", "k8s", "solutions"):
-            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-        self.edit = folder / "labs" / "timeouts" / "edit.py"
-        self.put("starter.py")
-        clean = {key: value for key, value in os.environ.items() if not key.startswith("LAB_")}
-        self.env = clean | _ports() | {"LAB_RUNTIME": "local", "LAB_NO_OPEN": "1"}
-
-    def put(self, name: str) -> None:
-        """Save one of the solutions as the participant's edit."""
-        shutil.copyfile(self.folder / "solutions" / "timeouts" / name, self.edit)
-
-    def timed(self, *args: str) -> tuple[float, str]:
-        """Seconds that `labdriver ARGS` takes, and what it prints. Raises CalledProcessError when it fails."""
-        begun_s = time.monotonic()
-        done = subprocess.run([*LABDRIVER, *args], cwd=self.folder, env=self.env, capture_output=True, text=True)
-        took_s = time.monotonic() - begun_s
-        done.check_returncode()
-        return took_s, done.stdout
-
-    def run(self) -> tuple[float, dict[str, Any]]:
-        """Seconds and the answer of a whole run of the timeouts lab."""
-        took_s, out = self.timed("run", "timeouts", "--json")
-        answer: dict[str, Any] = json.loads(out)
-        return took_s, answer
 
 
 def measure(say: Say) -> Iterator[Result]:
     """Every figure, the quick ones first."""
     with tempfile.TemporaryDirectory() as scratch:
-        kit = Kit(Path(scratch))
+        kit = Checkout(Path(scratch))
         try:
             yield from _first_minute(kit, say)
             yield from _again(kit, say)
@@ -67,7 +30,7 @@ def measure(say: Say) -> Iterator[Result]:
             kit.timed("down")
 
 
-def _first_minute(kit: Kit, say: Say) -> Iterator[Result]:
+def _first_minute(kit: Checkout, say: Say) -> Iterator[Result]:
     say("quickstart")
     took_s, out = kit.timed("quickstart")
     starter = int(out.strip().splitlines()[-1].split("score=")[1].split()[0])
@@ -81,12 +44,12 @@ def _first_minute(kit: Kit, say: Say) -> Iterator[Result]:
     yield Result("up from down, warm", took_s, "s", "the whole command", at_most=8)
 
 
-def _again(kit: Kit, say: Say) -> Iterator[Result]:
+def _again(kit: Checkout, say: Say) -> Iterator[Result]:
     say("edit, dev, run")
-    kit.put("edit.py")
+    kit.put("timeouts", "solution")
     took_s, _ = kit.timed("dev")
     yield Result("edit saved to edited code in service", took_s, "s", "labdriver dev after one edit", at_most=2)
-    took_s, answer = kit.run()
+    took_s, answer = kit.run("timeouts")
     head = json.loads(Path(answer["report"]).with_name("run.json").read_text())
     beyond_s = took_s - head["scenario"]["warm_up_s"] - head["end_s"]
     yield Result("one run with report", took_s, "s", "labdriver run timeouts, the whole command", at_most=45)
@@ -94,11 +57,11 @@ def _again(kit: Kit, say: Say) -> Iterator[Result]:
     yield Result("score of the solution", answer["score"], "points", "the same run", at_least=90)
 
 
-def _busy(kit: Kit, say: Say) -> Iterator[Result]:
+def _busy(kit: Checkout, say: Say) -> Iterator[Result]:
     scores, invalid = [], 0
     with _one_core_busy():
         for n in range(BUSY_RUNS):
-            _, answer = kit.run()
+            _, answer = kit.run("timeouts")
             say(f"busy run {n + 1} of {BUSY_RUNS}: {answer['score']} {answer['verdict']}")
             if answer["verdict"] == "VALID":
                 scores.append(answer["score"])
@@ -118,14 +81,6 @@ def _one_core_busy() -> Iterator[None]:
     finally:
         loop.kill()
         loop.wait()
-
-
-def _ports() -> dict[str, str]:
-    held = {role: socket.create_server(("127.0.0.1", 0)) for role in ("api", "worker", "generator", "depsim")}
-    ports = {f"LAB_{role.upper()}_PORT": str(server.getsockname()[1]) for role, server in held.items()}
-    for server in held.values():
-        server.close()
-    return ports
 
 
 BENCH = Bench("what a participant waits for, and how far equal runs differ", measure)

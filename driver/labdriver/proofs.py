@@ -42,7 +42,6 @@ class Proofs(Model):
     """A whole `proofs.yaml`."""
 
     scale_ratio: float = Field(default=0.6, gt=0, le=1)  # of the phases: the shortest that still proves
-    alone: bool = False  # its runs need the machine for themselves
     starter: Starter
     solution: Solution
     right: dict[str, str] = Field(min_length=2)  # name → what it does differently

@@ -1,8 +1,8 @@
 """Proves a lab: the starter loses, the solution and other right fixes win, every wrong fix loses by a named rule.
 
 Works on copies of the labs, each with a stack of its own on free ports, so that a participant's edit and stack are
-never touched. Several copies work a lab's variants off side by side, but for labs whose proofs want to be alone. One
-`Proof` for each variant; `commands/verify.py` prints the table.
+never touched. The copies work a lab's variants off side by side. One `Proof` for each variant; `commands/verify.py`
+prints the table.
 """
 
 import shutil
@@ -66,8 +66,7 @@ def verify(lab: Lab, copies: Sequence[Copy], *, scale_ratio: float | None) -> It
     for variant in variants:
         _inside_markers(lab, variant, variants[0].file)
     free: SimpleQueue[Copy] = SimpleQueue()
-    used = copies[:1] if promised.alone else copies
-    for copy in used:
+    for copy in copies:
         free.put(copy)
 
     def one(variant: Variant) -> tuple[Card, int, float]:
@@ -82,7 +81,7 @@ def verify(lab: Lab, copies: Sequence[Copy], *, scale_ratio: float | None) -> It
             free.put(copy)
 
     solution_score = 100
-    with ThreadPoolExecutor(len(used)) as pool:
+    with ThreadPoolExecutor(len(copies)) as pool:
         try:
             for variant, (card, tries, took_s) in zip(variants, pool.map(one, variants), strict=True):
                 if variant.kind == "solution":
