@@ -93,6 +93,7 @@ class Stack(Model):
     restarts: dict[str, int] = {}  # role → processes or containers that ended during the run
     notes: tuple[str, ...] = ()  # e.g. "api stopped answering its health checks at 7 s"
     code: dict[str, str] = {}  # role → checksum of the lab code it served
+    maintenance: str = ""  # why the api turned everybody away when the run had ended, empty when it did not
     autoscaler: tuple[str, ...] = ()  # what the autoscaler under test complained of, each once
 
 
@@ -126,6 +127,7 @@ class Record:
     samples: tuple[Sample, ...]
     calls: tuple[Call, ...]
     books: dict[str, Any] = field(default_factory=dict)  # what the database recorded, by lab
+    background: tuple[Call, ...] = ()  # the live business's calls, apart from `calls`: no figure holds them
 
     def latency_s(self, row: Row) -> float:
         """Seconds from the intended start. A row without an answer counts at its age when the run ended."""
@@ -151,6 +153,7 @@ def save(folder: Path, record: Record, judgement: dict[str, Any] | None) -> None
         "rows": _columns(record.rows, Row),
         "samples": [asdict(s) for s in record.samples],
         "calls": _columns(record.calls, Call),
+        "background": _columns(record.background, Call),
         "books": record.books,
     }
     packed = gzip.compress(json.dumps(samples, separators=(",", ":")).encode(), compresslevel=5, mtime=0)
@@ -196,11 +199,16 @@ def load(folder: Path) -> Record:
             head=head,
             rows=tuple(Row(*values) for values in _tuples(samples["rows"], Row)),
             samples=tuple(Sample(**s) for s in samples["samples"]),
-            calls=tuple(Call(*values) for values in _tuples(samples["calls"], Call)),
+            calls=_calls(samples["calls"]),
             books=samples["books"],
+            background=_calls(samples["background"]) if "background" in samples else (),  # earlier kits had none
         )
     except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
         raise Misuse(f"{path} cannot be read ({error})", next_step=f"delete {folder}") from error
+
+
+def _calls(columns: dict[str, list[Any]]) -> tuple[Call, ...]:
+    return tuple(Call(*values) for values in _tuples(columns, Call))
 
 
 def _columns(items: tuple[Any, ...], kind: type) -> dict[str, list[Any]]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from labdriver import growth, record
+from labdriver import growth, maintenance, record
 from labdriver.errors import EnvironmentFault
 from labdriver.lab import Lab, Scenario
 from labdriver.load import drive
@@ -28,6 +28,7 @@ from labdriver.record import Head, Record, Sample
 from labdriver.stack.checksum import lab_code
 from labdriver.stack.runtime import Runtime, Say, Status
 
+API = "api"
 ARM_S = 0.3  # to arm the dependency and start the probes, before the first arrival
 
 
@@ -38,6 +39,7 @@ class Options:
     by: str
     scale_ratio: float = 1.0  # phases this many times as long
     deploy: bool = True  # bring edited code into service first
+    ready_timeout_s: float = 60  # longest wait for the end of maintenance
 
 
 @dataclass(frozen=True)
@@ -96,8 +98,8 @@ def run(
         notes=(*loaded.result.notes, *loaded.notes),
         overhead_s=round(time.monotonic() - begun_s - prepared.scenario.warm_up_s - loaded.result.end_s, 3),
     )
-    calls = loaded.closed.calls if loaded.closed else ()
-    return Record(head, loaded.result.rows, loaded.samples, calls, loaded.books)
+    calls, background = (loaded.closed.calls, loaded.closed.background) if loaded.closed else ((), ())
+    return Record(head, loaded.result.rows, loaded.samples, calls, loaded.books, background)
 
 
 def prepare(lab: Lab, runtime: Runtime, options: Options, *, say: Say) -> Prepared:
@@ -118,6 +120,8 @@ def prepare(lab: Lab, runtime: Runtime, options: Options, *, say: Say) -> Prepar
     if lab.scenario.scales:
         growth.prepare(runtime, lab.scenario.scales, say)
         status = runtime.status()
+    if _asks_api(lab.scenario):
+        maintenance.wait(runtime.url(API), within_s=options.ready_timeout_s, say=say)
     dependency = DependencyClient(runtime.url("depsim"))
     books = lab.scenario.books
     if books.prepare:
@@ -211,4 +215,15 @@ def _stack_after(prepared: Prepared) -> record.Stack:
             restarts[replica.role] = restarts.get(replica.role, 0) + again
     starting = tuple(f"{r.name}: {r.why}" for r in after.replicas if r.role == scales and not r.ready)
     notes = tuple(problem for problem in after.problems if problem not in starting)
-    return record.Stack(restarts=restarts, notes=notes, code=prepared.runtime.served_code())
+    lasting = maintenance.lasting(prepared.runtime.url(API)) if _asks_api(prepared.scenario) else None
+    return record.Stack(
+        restarts=restarts,
+        notes=notes,
+        code=prepared.runtime.served_code(),
+        maintenance=lasting.why if lasting else "",
+    )
+
+
+def _asks_api(scenario: Scenario) -> bool:
+    """True when maintenance of the api would meet this scenario's requests."""
+    return any(request.role == API for request in scenario.requests)

@@ -7,6 +7,8 @@
     GET  /orders/books            all products and orders, for the score      ┘ that is used up must not blind us
 
 A home is `in_stock` until an order takes it off; then it is reserved (the order is pending) or sold (it is paid).
+Orders of the live business have ids that begin with `b-`. They lock the same rows and are paid like all others, but
+take no home off the stock and stand in no books: what is scored is what it would be without them.
 """
 
 import asyncio
@@ -20,9 +22,10 @@ import httpx
 import psycopg
 from psycopg import AsyncConnection
 
-from labsvc.deps import Clock, Deps, Reply, Request, Route
+from labsvc.deps import Clock, Deps, Reply, Request, Route, marked
 
 ROLE = "api"
+BACKGROUND = "b-"  # how ids of the live business's orders begin; those of the load begin with "o-"
 
 HOMES = {  # sku → (homes in stock at first, price in cents): everybody wants the first, and the last is rare
     "cedar-60": (100_000, 12_900_000),
@@ -40,6 +43,7 @@ CREATE TABLE IF NOT EXISTS tx.orders (
     n bigint GENERATED ALWAYS AS IDENTITY, id text PRIMARY KEY, sku text NOT NULL, amount_cents bigint NOT NULL,
     status text NOT NULL, payment_ref text, claimed_at timestamptz
 );
+ALTER TABLE tx.orders ADD COLUMN IF NOT EXISTS took int NOT NULL DEFAULT 1;
 """
 
 # What a run before has left, in this process or in one that is just being replaced, must not spoil the next run.
@@ -53,27 +57,40 @@ SETTLE_LIMIT_S = 2.0  # for orders that are worked off after the answer
 END_LIMIT_S = 1.0  # for cancelled work to end
 CALM_LIMIT_S = 3.5  # a process that is being replaced leaves after three
 
+# A home that an order of the live business took (by SQL of the edit's own: ours takes none) counts as in stock.
 BOOKS = """
-SELECT (SELECT coalesce(json_agg(json_build_object('sku', sku, 'stocked', stocked, 'in_stock', in_stock,
-                                                   'price_cents', price_cents) ORDER BY sku), '[]') FROM tx.products),
+WITH lent AS (
+    SELECT sku, sum(took) AS homes FROM tx.orders WHERE starts_with(id, 'b-') AND status <> 'failed' GROUP BY sku
+)
+SELECT (SELECT coalesce(json_agg(json_build_object('sku', sku, 'stocked', stocked,
+                                                   'in_stock', in_stock + coalesce(homes, 0),
+                                                   'price_cents', price_cents) ORDER BY sku), '[]')
+        FROM tx.products LEFT JOIN lent USING (sku)),
        (SELECT coalesce(json_agg(json_build_object('id', id, 'sku', sku, 'amount_cents', amount_cents,
                                                    'status', status, 'payment_ref', payment_ref) ORDER BY n), '[]')
-        FROM tx.orders)
+        FROM tx.orders WHERE NOT starts_with(id, 'b-'))
 """
 
 # One statement, so that the row's lock is held for one round trip and the commit, and no longer than the edit wants.
 RESERVE = """
-WITH taken AS (UPDATE tx.products SET in_stock = in_stock - 1 WHERE sku = %(sku)s AND in_stock > 0 RETURNING sku)
-INSERT INTO tx.orders (id, sku, amount_cents, status) SELECT %(id)s, sku, %(amount_cents)s, 'pending' FROM taken
+WITH wanted AS (SELECT (NOT starts_with(%(id)s, 'b-'))::int AS homes),
+taken AS (
+    UPDATE tx.products SET in_stock = in_stock - homes FROM wanted WHERE sku = %(sku)s AND in_stock > 0
+    RETURNING sku, homes
+)
+INSERT INTO tx.orders (id, sku, amount_cents, status, took)
+SELECT %(id)s, sku, %(amount_cents)s, 'pending', homes FROM taken
 """
 
 SETTLE_PAID = """
 UPDATE tx.orders SET status = 'paid', payment_ref = %(payment_ref)s WHERE id = %(id)s AND status = 'pending'
 """
 SETTLE_FAILED = """
-WITH off AS (UPDATE tx.orders SET status = 'failed' WHERE id = %(id)s AND status = 'pending' RETURNING sku)
-UPDATE tx.products AS p SET in_stock = in_stock + 1 FROM off WHERE p.sku = off.sku
+WITH off AS (UPDATE tx.orders SET status = 'failed' WHERE id = %(id)s AND status = 'pending' RETURNING sku, took)
+UPDATE tx.products AS p SET in_stock = in_stock + took FROM off WHERE p.sku = off.sku
 """
+
+PENDING = "SELECT EXISTS (SELECT FROM tx.orders WHERE status = 'pending' AND NOT starts_with(id, 'b-'))"
 
 CLAIM = """
 UPDATE tx.orders SET claimed_at = clock_timestamp() WHERE id = (
@@ -93,6 +110,7 @@ class Shop:
         self._log = deps.log
         self._edit = edit
         self._tasks: set[asyncio.Task[Any]] = set()
+        self.is_preparing = False  # for a run; meanwhile the live business waits
 
     def transaction(self) -> AbstractAsyncContextManager[AsyncConnection[Any]]:
         return self.db.connection()
@@ -103,11 +121,12 @@ class Shop:
 
     async def pay(self, order: Any, *, key: str = "") -> dict[str, Any]:
         try:
-            answer = await self._payment.post(
-                f"/payment/{order.id}",
-                json={"amount_cents": order.amount_cents},
-                headers={"Idempotency-Key": key or order.id},
-            )
+            with marked(order.id.startswith(BACKGROUND)):  # whoever works it off, the payment is the order's
+                answer = await self._payment.post(
+                    f"/payment/{order.id}",
+                    json={"amount_cents": order.amount_cents},
+                    headers={"Idempotency-Key": key or order.id},
+                )
             answer.raise_for_status()
         except httpx.HTTPError as error:
             raise self._edit.NotPaid(f"order {order.id}: {error}") from error
@@ -163,7 +182,10 @@ def routes(deps: Deps, edit: ModuleType) -> list[Route]:
         sku = request.query.get("sku", "")
         if sku not in HOMES:
             return Reply(404, {"error": f"no home {sku!r}, expected one of: {', '.join(HOMES)}"})
-        order = edit.Order(f"o-{secrets.token_hex(6)}", sku, HOMES[sku][1])
+        if request.is_background and shop.is_preparing:
+            return Reply(503, {"error": "the tables are being prepared for a run"}, {"retry-after": "1"})
+        begins = BACKGROUND if request.is_background else "o-"
+        order = edit.Order(f"{begins}{secrets.token_hex(6)}", sku, HOMES[sku][1])
         shop.track(asyncio.current_task())  # type: ignore[arg-type]  # a handler always runs in a task
         try:
             reply: Reply = await edit.place(order, shop)
@@ -178,11 +200,15 @@ def routes(deps: Deps, edit: ModuleType) -> list[Route]:
         return Reply(200, {"sku": row[0], "status": row[1]}) if row else Reply(404, {"error": "no such order"})
 
     async def prepare(_request: Request) -> Reply:
-        await shop.end_work(deps.clock)
-        async with await _aside(deps) as conn:
-            if not await _calm(conn, deps.clock):
-                return Reply(503, {"error": f"somebody still works on the tables of tx after {CALM_LIMIT_S:g} s"})
-            await _first_state(conn)
+        shop.is_preparing = True
+        try:
+            await shop.end_work(deps.clock)
+            async with await _aside(deps) as conn:
+                if not await _calm(conn, deps.clock):
+                    return Reply(503, {"error": f"somebody still works on the tables of tx after {CALM_LIMIT_S:g} s"})
+                await _first_state(conn)
+        finally:
+            shop.is_preparing = False
         return Reply(200, {"homes": len(HOMES)})
 
     async def books(_request: Request) -> Reply:
@@ -209,10 +235,10 @@ async def _calm(conn: AsyncConnection[Any], clock: Clock) -> bool:
 
 
 async def _settled(conn: AsyncConnection[Any], clock: Clock) -> None:
-    """Wait until no order is pending, or SETTLE_LIMIT_S."""
+    """Wait until no order of the load is pending, or SETTLE_LIMIT_S."""
     until_s = clock.monotonic_s() + SETTLE_LIMIT_S
     while clock.monotonic_s() < until_s:
-        row = await (await conn.execute("SELECT EXISTS (SELECT FROM tx.orders WHERE status = 'pending')")).fetchone()
+        row = await (await conn.execute(PENDING)).fetchone()
         if not row or not row[0]:
             return
         await clock.sleep(LOOK_S)

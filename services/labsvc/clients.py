@@ -1,6 +1,7 @@
 """The httpx clients that lab code gets: one shared pool of connections, no timeout, every call counted.
 
-No timeout on purpose: a missing one must really exhaust the pool. Knows addresses only.
+No timeout on purpose: a missing one must really exhaust the pool. The mark of the live business goes with every call,
+whatever headers lab code sets. Knows addresses only.
 """
 
 import asyncio
@@ -8,6 +9,7 @@ from collections.abc import AsyncIterator, Mapping
 
 import httpx
 
+from labsvc import traffic
 from labsvc.metrics import Metrics
 
 UNLIMITED = httpx.Limits(max_connections=None, max_keepalive_connections=0)
@@ -66,14 +68,33 @@ class _Released(httpx.AsyncByteStream):
                 free.release()
 
 
+class MarkedTransport(httpx.AsyncBaseTransport):
+    """Says of every call whether it is done for the live business."""
+
+    def __init__(self, pool: httpx.AsyncBaseTransport) -> None:
+        self._pool = pool
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if traffic.is_background():
+            request.headers[traffic.HEADER] = traffic.BACKGROUND
+        else:
+            request.headers.pop(traffic.HEADER, None)
+        return await self._pool.handle_async_request(request)
+
+    async def aclose(self) -> None:
+        await self._pool.aclose()
+
+
 class CountedTransport(httpx.AsyncBaseTransport):
-    """Counts calls in flight of one operation, in front of the shared pool."""
+    """Counts the load's calls in flight of one operation, in front of the shared pool."""
 
     def __init__(self, pool: httpx.AsyncBaseTransport, operation: str, metrics: Metrics) -> None:
         self._pool = pool
         self._in_flight = metrics.dependency_in_flight.labels(operation=operation)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if traffic.is_background():
+            return await self._pool.handle_async_request(request)
         with self._in_flight.track_inprogress():
             return await self._pool.handle_async_request(request)
 
@@ -83,7 +104,7 @@ class Clients:
 
     def __init__(self, base_url: str, *, size: int, metrics: Metrics) -> None:
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=size, keepalive_expiry=KEEPALIVE_S)
-        self._pool = Slots(httpx.AsyncHTTPTransport(limits=limits, trust_env=False), size)
+        self._pool = MarkedTransport(Slots(httpx.AsyncHTTPTransport(limits=limits, trust_env=False), size))
         self._base_url = base_url
         self._metrics = metrics
         self._clients: dict[str, httpx.AsyncClient] = {}
@@ -109,7 +130,7 @@ class Neighbours:
     into being would never be asked."""
 
     def __init__(self, urls: Mapping[str, str]) -> None:
-        pool = httpx.AsyncHTTPTransport(limits=UNLIMITED, trust_env=False)
+        pool = MarkedTransport(httpx.AsyncHTTPTransport(limits=UNLIMITED, trust_env=False))
         self._clients = {
             role: httpx.AsyncClient(base_url=url, transport=pool, timeout=None, trust_env=False)
             for role, url in urls.items()

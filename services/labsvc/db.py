@@ -12,6 +12,7 @@ from typing import Any, LiteralString
 import psycopg
 from psycopg_pool import AsyncConnectionPool
 
+from labsvc import traffic
 from labsvc.metrics import Metrics
 
 CHECK_S = 1.0  # longest time that a readiness check may take
@@ -33,9 +34,24 @@ GAUGES = (  # in the order of what SESSIONS selects
 )
 
 
+class Pool(AsyncConnectionPool[Any]):
+    """A pool that knows how many of those who wait for a connection are the live business's."""
+
+    background_waiting = 0
+
+    async def getconn(self, timeout: float | None = None) -> Any:  # noqa: ASYNC109 - the pool's own
+        if not traffic.is_background():
+            return await super().getconn(timeout)
+        self.background_waiting += 1
+        try:
+            return await super().getconn(timeout)
+        finally:
+            self.background_waiting -= 1
+
+
 def pool(url: str, *, size: int, metrics: Metrics) -> "AsyncConnectionPool[Any]":
     """A pool that is not open yet. Each connection is checked when it is handed out, so it outlives a restart."""
-    made: AsyncConnectionPool[Any] = AsyncConnectionPool(
+    made = Pool(
         url,
         min_size=min(2, size),
         max_size=size,
@@ -54,7 +70,9 @@ def pool(url: str, *, size: int, metrics: Metrics) -> "AsyncConnectionPool[Any]"
         lambda: figure("pool_size") - figure("pool_available"),
     )
     metrics.read_on_demand(
-        "labsvc_db_pool_waiting", "callers waiting for a connection", lambda: figure("requests_waiting")
+        "labsvc_db_pool_waiting",
+        "callers waiting for a connection, the live business's left out",
+        lambda: max(0, figure("requests_waiting") - made.background_waiting),
     )
     return made
 
@@ -67,13 +85,17 @@ class Line:
         self._connection: psycopg.AsyncConnection[Any] | None = None
         self._turn = asyncio.Lock()
 
-    async def ask(self, query: LiteralString) -> tuple[Any, ...]:
-        """The first row. Raises TimeoutError after CHECK_S, psycopg.Error or OSError when Postgres does not answer."""
+    async def ask(self, query: LiteralString, *values: Any) -> tuple[Any, ...]:
+        """The first row, () without any.
+
+        Raises TimeoutError after CHECK_S, psycopg.Error or OSError when Postgres does not answer.
+        """
         try:
             async with asyncio.timeout(CHECK_S), self._turn:
                 if self._connection is None or self._connection.closed:
                     self._connection = await psycopg.AsyncConnection.connect(self._url, autocommit=True)
-                row = await (await self._connection.execute(query)).fetchone()
+                cursor = await self._connection.execute(query, values or None)
+                row = await cursor.fetchone() if cursor.description else None
                 return tuple(row or ())
         except (TimeoutError, psycopg.Error, OSError):
             await self.close()

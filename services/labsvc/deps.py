@@ -17,7 +17,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from labsvc import traffic
 from labsvc.jobs import Job
+from labsvc.traffic import marked
 
 if TYPE_CHECKING:
     import httpx
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
     from labsvc.jobs.desk import Desk
 
-__all__ = ["Clock", "Deps", "Handler", "Job", "Log", "RealClock", "Reply", "Request", "Route"]
+__all__ = ["Clock", "Deps", "Handler", "Job", "Log", "RealClock", "Reply", "Request", "Route", "marked"]
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,11 @@ class Request:
     query: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     body: Any = None
+
+    @property
+    def is_background(self) -> bool:
+        """True when the live business sent it: what it leaves behind stays out of a lab's books."""
+        return self.headers.get(traffic.HEADER, "").strip().lower() == traffic.BACKGROUND
 
 
 @dataclass(frozen=True)

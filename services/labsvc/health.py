@@ -3,18 +3,20 @@
     uvicorn ──▶ Observed ──▶ the mode's app
 
 Plain ASGI, outermost, so that neither faults nor a used-up pool ever reach these three paths, and counting costs
-microseconds. Knows no lab and no mode.
+microseconds. Whose request it is (traffic.py) is told here to everything behind. Knows no lab and no mode.
 """
 
 import asyncio
 import json
 import os
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from labsvc import traffic
 from labsvc.metrics import Metrics
 
 ROUTE = "labsvc.route"  # scope key: an app writes its route's template here, so that metrics never hold raw paths
@@ -35,6 +37,7 @@ class Service:
     missing: Callable[[], Awaitable[list[str]]] = nothing_missing  # which parts are not ready, in plain words
     labs: Mapping[str, Mapping[str, str | None]] = field(default_factory=dict)  # lab → {"code", "error"}
     on_stop: Callable[[], None] = lambda: None  # let go of what is held, called when the stop begins
+    also: Callable[[], Mapping[str, Any]] = dict  # what `/readyz` says beside the rest
     websocket: Callable[..., asyncio.Protocol] | None = None  # made for every upgrade; None: this mode has no WebSocket
 
 
@@ -57,7 +60,11 @@ class Observed:
         await self._counted(scope, receive, send)
 
     async def _counted(self, scope: Scope, receive: Receive, send: Send) -> None:
-        metrics = self._service.metrics
+        metrics, begun_s = self._service.metrics, time.monotonic()
+        is_background = traffic.says_background(scope["headers"])
+        in_flight, requests = metrics.in_flight, metrics.requests
+        if is_background:
+            in_flight, requests = metrics.background_in_flight, metrics.background_requests
         status = 0
 
         async def noting(message: Message) -> None:
@@ -66,17 +73,20 @@ class Observed:
                 status = message["status"]
             await send(message)
 
-        metrics.in_flight.inc()
+        in_flight.inc()
         try:
-            await self._service.app(scope, receive, noting)
+            with traffic.marked(is_background):
+                await self._service.app(scope, receive, noting)
         except asyncio.CancelledError:
             # Only the end of the process cancels a request; whoever still waits gets an honest answer.
             if status == 0:
                 await _send(noting, 503, "application/json", b'{"error":"the service is stopping"}')
         finally:
-            metrics.in_flight.dec()
+            in_flight.dec()
             route = scope.get(ROUTE, "unknown")
-            metrics.requests.labels(route=route, method=scope["method"], status=str(status or "none")).inc()
+            requests.labels(route=route, method=scope["method"], status=str(status or "none")).inc()
+            if is_background:
+                metrics.background_seconds.observe(time.monotonic() - begun_s)
 
     async def _healthz(self) -> tuple[int, str, bytes]:
         return 200, "text/plain; charset=utf-8", b"ok\n"
@@ -91,6 +101,7 @@ class Observed:
             "pid": os.getpid(),
             "missing": missing,
             "labs": service.labs,
+            **service.also(),
         }
         return (503 if missing else 200), "application/json", json.dumps(answer).encode()
 

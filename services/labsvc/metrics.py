@@ -6,7 +6,7 @@ Names are a contract with the driver's probes; see services/README.md.
 import time
 from collections.abc import Callable, Iterator
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Summary, generate_latest
 from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -28,9 +28,22 @@ class Metrics:
         self.requests = Counter(
             "labsvc_requests", "requests answered", ("route", "method", "status"), registry=self.registry
         )
+        # The live business's requests, apart: the two above are the load's alone.
+        self.background_in_flight = Gauge(
+            "labsvc_background_requests_in_flight", "requests of the live business", registry=self.registry
+        )
+        self.background_requests = Counter(
+            "labsvc_background_requests",
+            "requests of the live business answered",
+            ("route", "method", "status"),
+            registry=self.registry,
+        )
+        self.background_seconds = Summary(
+            "labsvc_background_request_seconds", "how long they took, together", registry=self.registry
+        )
         self.dependency_in_flight = Gauge(
             "labsvc_dependency_calls_in_flight",
-            "calls to a dependency from their start, waiting for a connection included, to their answer",
+            "the load's calls to a dependency from their start, waiting for a connection included, to their answer",
             ("operation",),
             registry=self.registry,
         )

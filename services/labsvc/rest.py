@@ -71,19 +71,28 @@ class Call:
 
 
 @dataclass(frozen=True)
+class Done:
+    """An answer with a status other than 200."""
+
+    status: int
+    answer: BaseModel
+
+
+@dataclass(frozen=True)
 class Endpoint:
     """One operation of the API."""
 
     method: Literal["GET", "POST", "PUT", "DELETE"]
     path: str
     summary: str
-    handle: Callable[[Call], Awaitable[BaseModel]]
+    handle: Callable[[Call], Awaitable[BaseModel | Done]]
     answer: type[BaseModel]
     role: Role = "anyone"
     params: type[Model] = Nothing
     query: type[Model] = Nothing
     body: type[Model] | None = None
     refusals: Mapping[int, str] = field(default_factory=dict)
+    body_limit_bytes: int = BODY_LIMIT_BYTES
 
     def at(self, params: type[Model]) -> "Endpoint":
         """With these path parameters."""
@@ -156,7 +165,8 @@ def _serving(endpoint: Endpoint, gate: Gate) -> Callable[[Request], Awaitable[Re
         except Exception as error:  # the caller gets one line; the log gets the rest
             structlog.get_logger().exception("request_failed", path=endpoint.path)
             return JSONResponse({"error": f"this should not happen: {type(error).__name__}"}, 500)
-        return Response(answer.model_dump_json(by_alias=True), media_type="application/json")
+        status, told = (answer.status, answer.answer) if isinstance(answer, Done) else (200, answer)
+        return Response(told.model_dump_json(by_alias=True), status_code=status, media_type="application/json")
 
     return serve
 
@@ -200,8 +210,8 @@ async def _body(endpoint: Endpoint, request: Request) -> Any:
     raw = b""
     async for chunk in request.stream():
         raw += chunk
-        if len(raw) > BODY_LIMIT_BYTES:
-            raise Refused(413, f"the body is longer than {BODY_LIMIT_BYTES} bytes")
+        if len(raw) > endpoint.body_limit_bytes:
+            raise Refused(413, f"the body is longer than {endpoint.body_limit_bytes} bytes")
     if raw and request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise Refused(415, "the body is JSON: content-type: application/json")
     try:

@@ -24,5 +24,9 @@ def COMMAND(app: App, by: str | None, scale: float, no_open: bool, as_json: bool
     change = runtime.up(console.say)
     console.say(f"the stack is up ({change.took_s:.1f} s)")
     measure(
-        app, labs.find(app.labs)[0], Options(by=app.by(by), scale_ratio=scale), console=console, may_open=not no_open
+        app,
+        labs.find(app.labs)[0],
+        Options(by=app.by(by), scale_ratio=scale, ready_timeout_s=app.settings.ready_timeout_s),
+        console=console,
+        may_open=not no_open,
     )

@@ -44,7 +44,9 @@ def COMMAND(
 ) -> None:
     """Run LAB against the stack, score it, write its report. The last line is the score, made for the chat."""
     console = Console(as_json=as_json)
-    options = Options(by=app.by(by), scale_ratio=scale, deploy=not no_deploy)
+    options = Options(
+        by=app.by(by), scale_ratio=scale, deploy=not no_deploy, ready_timeout_s=app.settings.ready_timeout_s
+    )
     card = measure(app, lab, options, console=console, may_open=not no_open)
     if fail_under is not None and (card.verdict != "VALID" or card.score < fail_under):
         raise TargetMissed(f"score {card.score} ({card.verdict}), expected at least {fail_under}")

@@ -20,6 +20,7 @@ from labdriver.record import Call
 
 LEDGER_PAGE = 20_000
 WARM_UP = "warm-up"
+BACKGROUND = "background"  # the mark of the live business's calls in the ledger
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,8 @@ class Closed:
     """What the dependency had recorded when the run ended."""
 
     dependency: record.Dependency
-    calls: tuple[Call, ...]
+    calls: tuple[Call, ...]  # the load's
+    background: tuple[Call, ...] = ()  # the live business's: counted nowhere, but what they were told is true too
 
 
 def script(scenario: Scenario, *, run_id: str, seed: int, start_at_s: float) -> dict[str, Any]:
@@ -84,7 +86,11 @@ class DependencyClient:
         for operation in counts["operations"].values():
             for kind, spoilt in operation["injected"].items():
                 injected[kind] = injected.get(kind, 0) + spoilt
-        calls = tuple(_call(c, shift_s=t0_epoch_s + offset_s) for c in self._ledger())
+        calls: list[Call] = []
+        background: list[Call] = []
+        for entry in self._ledger():
+            side = background if entry.get("traffic") == BACKGROUND else calls
+            side.append(_call(entry, shift_s=t0_epoch_s + offset_s))
         missed = [name for name in phases if name not in state["entered"]]
         why = ""
         if state["id"] != run_id:
@@ -95,7 +101,8 @@ class DependencyClient:
             record.Dependency(
                 intact=not why, why=why, calls=len(calls), injected=injected, clock_offset_ms=round(offset_s * 1000, 3)
             ),
-            calls,
+            tuple(calls),
+            tuple(background),
         )
 
     def _ledger(self) -> list[dict[str, Any]]:

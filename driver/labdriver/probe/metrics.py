@@ -26,6 +26,11 @@ WANTED = {
     "labsvc_db_lock_waits": Wanted("db_lock_waits"),
     "labsvc_db_idle_in_transaction": Wanted("db_idle_in_transaction"),
     "labsvc_cpu_seconds_total": Wanted("cpu_s"),
+    "labsvc_background_requests_in_flight": Wanted("background_in_flight"),
+    "labsvc_background_requests_total": Wanted("background_responses", label="status"),
+    "labsvc_background_request_seconds_sum": Wanted("background_s"),
+    "labsvc_maintenance_left_seconds": Wanted("maintenance_left_s"),
+    "labsvc_maintenance_refused_total": Wanted("maintenance_refused"),
 }
 
 _LINE = re.compile(r"^(labsvc_\w+)(?:\{(.*)\})? (\S+)(?: \d+)?$", re.MULTILINE)

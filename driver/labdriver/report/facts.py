@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from labdriver.record import Record
+from labdriver.report import background
 from labdriver.score.card import Card
 from labdriver.score.metrics import told_ms
 from labdriver.score.rule import percent
@@ -94,6 +95,9 @@ def facts(record: Record) -> list[tuple[str, str]]:
         found.append(
             ("dependency", f"{d.calls:,} calls; faults injected: {injected}; clock {d.clock_offset_ms:+.1f} ms off")
         )
+    business = background.of(record)
+    if business.sent:
+        found.append(("live business", business.told()))
     restarts = ", ".join(f"{role} × {count}" for role, count in head.stack.restarts.items() if count) or "none"
     code = ", ".join(f"{role} {checksum}" for role, checksum in head.stack.code.items())
     found += [("restarts under the run", restarts), ("code in service", code or "unknown")]

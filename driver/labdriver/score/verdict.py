@@ -1,8 +1,8 @@
 """Whether a run counts: VALID, or INVALID with every reason in words and figures.
 
 Only what the kit itself got wrong makes a run INVALID: the load was not sent as planned, the fault did not land, the
-stack was restarted under it, its replicas could not be measured, somebody stopped it. What the service did, however
-bad, is the participant's and counts.
+stack was restarted under it or in maintenance, its replicas could not be measured, somebody stopped it. What the
+service did, however bad, is the participant's and counts.
 """
 
 import math
@@ -23,6 +23,7 @@ SIGMAS = 4.0  # below a binomial's mean: chance puts a share this low in 1 of 30
 UNMEASURED_RATIO = 0.2  # of the seconds of a lab that scales; with more of them gone nobody knows what happened
 PACE_FACTOR = 2.0  # median; a replica that works so much slower than its pace, within its limit, is kept from the CPU
 LIMIT_RATIO = 0.8  # of its limit; who uses more is slow because of it
+API = "api"
 LEFT_EARLY_RATIO = 0.05  # of calls; above it a late fault cannot be told from a caller who did not wait for it
 
 
@@ -33,6 +34,7 @@ def of(record: Record) -> tuple[Verdict, str]:
         *_sent_badly(record),
         *_starved(record),
         *_restarted(record),
+        *_maintained(record),
         *_fault_missed(record),
         *_unmeasured(record),
         *_unfed(record),
@@ -92,6 +94,21 @@ def _restarted(record: Record) -> Iterator[str]:
     if restarts:
         told = ", ".join(f"{role} {'once' if count == 1 else f'{count} times'}" for role, count in restarts.items())
         yield f"the stack restarted during the run: {told}"
+
+
+def _maintained(record: Record) -> Iterator[str]:
+    """The api turned everybody away: what the callers saw was not the edit. Labs that do not ask it do not care."""
+    if all(request.role != API for request in record.head.scenario.requests):
+        return
+    closed = [s for s in record.samples if s.values.get(f"{API}.maintenance_left_s", 0) > 0]
+    counts = [count for s in record.samples if (count := s.values.get(f"{API}.maintenance_refused")) is not None]
+    refused = max(counts) - counts[0] if counts else 0
+    why = record.head.stack.maintenance
+    if closed or refused or why:
+        seen = f" at {max(0, closed[0].t_s):.0f} s" if closed else ""
+        because = f" ({why})" if why else ""
+        turned = f" and turned {refused:.0f} requests away" if refused else ""
+        yield f"the api was in maintenance during the run{seen}{because}{turned}"
 
 
 def _fault_missed(record: Record) -> Iterator[str]:

@@ -22,10 +22,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from labsvc import scan
+from labsvc import scan, traffic
 from labsvc.deps import Clock
 from labsvc.depsim import operations
-from labsvc.depsim.ledger import ABANDONED, Entry, Ledger
+from labsvc.depsim.ledger import ABANDONED, Counts, Entry, Ledger
 from labsvc.depsim.operations import Answer, Call
 from labsvc.depsim.play import Draw, Play
 from labsvc.depsim.script import Script, first_fault
@@ -83,7 +83,7 @@ class Depsim:
         scope[ROUTE] = f"/{operation}/{{key}}"
         request = Request(scope, receive)
         book = self._book
-        entry, draw = self._arrived(book, operation, key)
+        entry, draw = self._arrived(book, operation, key, scope)
         try:
             body = _object(await request.body())
         except ClientDisconnect:
@@ -101,7 +101,8 @@ class Depsim:
         finally:
             left.cancel()
 
-    def _arrived(self, book: "_Book", operation: str, key: str) -> tuple[Entry, Draw]:
+    def _arrived(self, book: "_Book", operation: str, key: str, scope: Scope) -> tuple[Entry, Draw]:
+        whose = traffic.BACKGROUND if traffic.says_background(scope["headers"]) else traffic.LOAD
         now_s = self._clock.now_s()
         phase = book.script.phase(now_s) if book.script else None
         entry = book.ledger.open(
@@ -110,8 +111,9 @@ class Depsim:
             key=key,
             phase=phase.name if phase else None,
             at_s=now_s,
+            traffic=whose,
         )
-        return entry, book.play.draw(phase, operation)
+        return entry, book.play.draw(phase, operation, traffic=whose)
 
     async def _end(self, ledger: Ledger, turn: Turn, ending: Ending | None, scope: Scope, send: Send) -> None:
         """Put the ending on the wire and into the ledger, the ledger first: who reads an answer finds it there."""
@@ -161,11 +163,16 @@ class Depsim:
     async def _get_counts(self, request: Request) -> Response:
         now_s, book = self._clock.now_s(), self._book
         phase = book.script.phase(now_s) if book.script else None
+
+        def told(counted: Mapping[str, Counts]) -> dict[str, Any]:
+            return {name: counts.as_json() for name, counts in sorted(counted.items())}
+
         return JSONResponse(
             {
                 "now_s": now_s,
                 "phase": phase.name if phase else None,
-                "operations": {name: counts.as_json() for name, counts in sorted(book.ledger.counts.items())},
+                "operations": told(book.ledger.counts),
+                "background": told(book.ledger.background),
             }
         )
 

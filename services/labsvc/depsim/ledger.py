@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
+from labsvc.traffic import BACKGROUND, LOAD
+
 LIMIT_CALLS = 200_000
 IN_FLIGHT = "in_flight"
 ANSWERED = "answered"
@@ -28,6 +30,7 @@ class Entry:
     done_s: float | None = None  # epoch; None: still held, or the caller left
     outcome: str = IN_FLIGHT
     answer: dict[str, Any] | None = None  # what was sent back whole, None for a spoilt call
+    traffic: str = LOAD  # or background: the live business's
 
     def as_json(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in Entry.__slots__}
@@ -54,35 +57,42 @@ class Counts:
 
 
 class Ledger:
-    """Entries and counts since a script was armed."""
+    """Entries and counts since a script was armed. The live business's calls are counted apart."""
 
     def __init__(self, *, limit_calls: int = LIMIT_CALLS) -> None:
         self.total = 0
         self.counts: dict[str, Counts] = {}
+        self.background: dict[str, Counts] = {}
         self._entries: deque[Entry] = deque(maxlen=limit_calls)
 
-    def open(self, *, call_id: str, operation: str, key: str, phase: str | None, at_s: float) -> Entry:
+    def open(
+        self, *, call_id: str, operation: str, key: str, phase: str | None, at_s: float, traffic: str = LOAD
+    ) -> Entry:
         """Enter a call that has just arrived."""
         self.total += 1
-        counts = self.counts.setdefault(operation, Counts())
+        entry = Entry(self.total, call_id, operation, key, phase, at_s, traffic=traffic)
+        counts = self._counts(entry)
         counts.received += 1
         counts.in_flight += 1
-        entry = Entry(self.total, call_id, operation, key, phase, at_s)
         self._entries.append(entry)
         return entry
 
     def injected(self, entry: Entry, kind: str) -> None:
         """Count a fault that landed; until the call ends, its kind is the outcome."""
-        self.counts[entry.operation].injected[kind] += 1
+        self._counts(entry).injected[kind] += 1
         entry.outcome = kind
 
     def close(self, entry: Entry, *, outcome: str, done_s: float | None, answer: dict[str, Any] | None) -> None:
         """Enter how a call ended."""
-        counts = self.counts[entry.operation]
+        counts = self._counts(entry)
         counts.in_flight -= 1
         counts.answered += outcome == ANSWERED
         counts.abandoned += outcome == ABANDONED
         entry.outcome, entry.done_s, entry.answer = outcome, done_s, answer
+
+    def _counts(self, entry: Entry) -> Counts:
+        side = self.background if entry.traffic == BACKGROUND else self.counts
+        return side.setdefault(entry.operation, Counts())
 
     @property
     def dropped(self) -> int:

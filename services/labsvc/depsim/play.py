@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from labsvc.depsim.faults import Fault, Params
 from labsvc.depsim.script import DEFAULT, Behaviour, Latency, Phase
+from labsvc.traffic import LOAD
 
 BLOCK_CALLS = 20
 
@@ -75,15 +76,16 @@ class Play:
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
-        self._parts: dict[tuple[str, str], Part] = {}
+        self._parts: dict[tuple[str, str, str], Part] = {}
 
-    def draw(self, phase: Phase | None, operation: str) -> Draw:
-        """What the next call of an operation in a phase is given."""
+    def draw(self, phase: Phase | None, operation: str, *, traffic: str = LOAD) -> Draw:
+        """What the next call of an operation in a phase is given. Each traffic has streams and blocks of its own."""
         name = phase.name if phase else ""
-        part = self._parts.get((name, operation))
+        part = self._parts.get((name, operation, traffic))
         if part is None:
             behaviour = phase.operations.get(operation, DEFAULT) if phase else DEFAULT
-            part = self._parts[name, operation] = Part(behaviour, name=f"{self._seed}/{name}/{operation}")
+            stream = f"{self._seed}/{name}/{operation}" + ("" if traffic == LOAD else f"/{traffic}")
+            part = self._parts[name, operation, traffic] = Part(behaviour, name=stream)
         return part.draw()
 
 

@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from labsvc import traffic
+
 LEASE_S = 3.0  # how long a claim holds without being renewed
 
 
@@ -22,6 +24,11 @@ class Job:
     kind: str
     about: Mapping[str, Any]  # what it is to be done with, as it was accepted
     attempt: int  # from 1; a job that was given back or whose worker died is claimed again
+
+    @property
+    def is_background(self) -> bool:
+        """True when the live business gave it; such jobs are worked off like all others and stand in no books."""
+        return self.about.get(traffic.ABOUT) == traffic.BACKGROUND
 
 
 class Store(Protocol):
@@ -68,7 +75,7 @@ class Store(Protocol):
 
     async def recorded(self) -> dict[str, Any]:
         """`{"now_s", "jobs": [{"id", "kind", "accepted_s", "started_s", "finished_s", "attempts", "finishes",
-        "result"}]}`, all of them as they are recorded.
+        "result"}]}`, as they are recorded; the live business's are left out.
 
         Epoch times of the store's own clock, None where it has not happened. `result` is the recorded effect.
         """

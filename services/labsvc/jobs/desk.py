@@ -14,6 +14,7 @@ from typing import Any, Self
 
 import structlog
 
+from labsvc import traffic
 from labsvc.jobs import Store
 from labsvc.jobs.session import Perform, Session
 
@@ -42,9 +43,10 @@ class Desk:
         return self._failure
 
     async def accept(self, kind: str, about: Mapping[str, Any]) -> str:
-        """Keep a new job; its id. It is safe when this returns."""
+        """Keep a new job; its id. It is safe when this returns. A job of the live business is marked as such."""
         job_id = f"j-{secrets.token_hex(8)}"
-        await self._store.add(job_id, kind, about)
+        mark = {traffic.ABOUT: traffic.BACKGROUND} if traffic.is_background() else {}
+        await self._store.add(job_id, kind, {**about, **mark})
         if self._session is not None:
             self._session.wake(kind)
         return job_id

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from labsvc import traffic
 from labsvc.jobs import Job
 
 
@@ -85,8 +86,11 @@ class MemoryStore:
 
     async def recorded(self) -> dict[str, Any]:
         told = ("id", "kind", "accepted_s", "started_s", "finished_s", "attempts", "finishes", "result")
-        jobs = [{name: getattr(kept, name) for name in told} for kept in self.kept.values()]
+        jobs = [{name: getattr(kept, name) for name in told} for kept in self._of_the_load()]
         return {"now_s": time.time(), "jobs": jobs}
+
+    def _of_the_load(self) -> list[Kept]:
+        return [kept for kept in self.kept.values() if kept.about.get(traffic.ABOUT) != traffic.BACKGROUND]
 
     def _held_by(self, holder: str) -> list[Kept]:
         return [kept for kept in self.kept.values() if kept.holder == holder and kept.finished_s is None]

@@ -11,6 +11,7 @@ from typing import Any
 
 from psycopg_pool import AsyncConnectionPool
 
+from labsvc import traffic
 from labsvc.jobs import Job
 
 # The lock keeps two processes that start together from making the same table.
@@ -77,6 +78,7 @@ SELECT extract(epoch FROM clock_timestamp())::float8, coalesce(json_agg(json_bui
     'started_s', extract(epoch FROM started_at)::float8, 'finished_s', extract(epoch FROM finished_at)::float8,
     'attempts', attempts, 'finishes', finishes, 'result', result) ORDER BY n), '[]')
 FROM jobs LEFT JOIN effects ON effects.job = jobs.id
+WHERE about ->> %s IS DISTINCT FROM %s
 """
 
 
@@ -118,7 +120,7 @@ class PostgresStore:
         return dict(rows)
 
     async def recorded(self) -> dict[str, Any]:
-        ((now_s, jobs),), _ = await self._run(RECORDED)
+        ((now_s, jobs),), _ = await self._run(RECORDED, traffic.ABOUT, traffic.BACKGROUND)
         return {"now_s": now_s, "jobs": jobs}
 
     async def _run(self, statement: str, *values: Any) -> tuple[list[Any], int]:

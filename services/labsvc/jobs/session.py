@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from labsvc import traffic
 from labsvc.jobs import LEASE_S, Job, Store
 
 Perform = Callable[[Job], Awaitable[Mapping[str, Any]]]
@@ -56,7 +57,8 @@ class Session:
     async def perform(self, job: Job) -> dict[str, Any]:
         """Do the work of a job and return its result. Takes as long as it takes."""
         await self._store.begin(job, self.holder)
-        return dict(await self._performs[job.kind](job))
+        with traffic.marked(job.is_background):
+            return dict(await self._performs[job.kind](job))
 
     async def finish(self, job: Job, result: Mapping[str, Any]) -> bool:
         """Record a job's result and that it is finished. False when it had been finished or given back before."""

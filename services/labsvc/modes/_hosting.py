@@ -1,8 +1,12 @@
-"""What `api`, `worker` and `estimator` share: database, dependency clients and the labs of their role."""
+"""What `api`, `worker` and `estimator` share: database, dependency clients and the labs of their role.
+
+The api has the shop of the live business before its labs, on the same pool.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 
 import structlog
 
@@ -15,6 +19,7 @@ from labsvc.jobs.desk import Desk
 from labsvc.jobs.postgres import PostgresStore
 from labsvc.metrics import Metrics
 from labsvc.settings import Settings
+from labsvc.shop.shop import Shop
 
 CLOSE_S = 0.5  # longest time for handing connections back at the end
 
@@ -31,24 +36,31 @@ async def hosting(role: str, settings: Settings) -> AsyncIterator[Service]:
     jobs = Desk(PostgresStore(pool))
     deps = Deps(role, pool, RealClock(), structlog.get_logger(), clients, jobs, neighbours)
     host = Host(settings.labs_dir, deps)
+    shop = Shop(pool, settings.database_url, metrics=metrics) if role == "api" else None
 
     async def missing() -> list[str]:
         database = await heartbeat.missing() if settings.database_url else ""
-        return [part for part in (database, *host.missing()) if part]
+        return [part for part in (database, shop.missing() if shop else "", *host.missing()) if part]
 
     watching: asyncio.Task[None] | None = None
     if settings.database_url:
         await pool.open(wait=False)
         watching = asyncio.create_task(sessions.watch())
     host.start()
+    service = Service(role, settings.replica or role, host.app, metrics, missing, host.report(), host.end_background)
+    if shop:
+        shop.start()
+        service = replace(service, app=shop.before(host.app), also=shop.told)
     try:
-        yield Service(role, settings.replica or role, host.app, metrics, missing, host.report(), host.end_background)
+        yield service
     finally:
         if watching is not None:
             watching.cancel()
         with suppress(TimeoutError):  # what a lab still holds ends with the process
             async with asyncio.timeout(CLOSE_S):
                 await host.stop()
+                if shop:
+                    await shop.stop()
                 await clients.close()
                 await neighbours.close()
                 await heartbeat.close()

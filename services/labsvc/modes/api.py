@@ -1,4 +1,4 @@
-"""Mode `api`: serves the labs' routes."""
+"""Mode `api`: serves the labs' routes and the shop."""
 
 from contextlib import AbstractAsyncContextManager
 
@@ -12,4 +12,4 @@ def _open(settings: Settings) -> AbstractAsyncContextManager[Service]:
     return hosting("api", settings)
 
 
-MODE = Mode("api", "serves the labs' routes", 8080, _open)
+MODE = Mode("api", "serves the labs' routes and the shop", 8080, _open)

@@ -1,9 +1,11 @@
 """Asked and served, each second."""
 
 from labdriver.lab import Model
-from labdriver.report import seconds
-from labdriver.report.panel import GHOST_KEY, GHOST_KEY_NAME, Chart, Key, Panel, Target, View, ghost, line
+from labdriver.report import background, seconds
+from labdriver.report.panel import GHOST_KEY, GHOST_KEY_NAME, Chart, Key, Panel, Target, Trace, View, ghost, line
 from labdriver.score.rule import percent
+
+BUSINESS = "the live business"
 
 
 class ThroughputParams(Model):
@@ -28,7 +30,11 @@ def draw(view: View, earlier: View | None, params: ThroughputParams) -> Chart:
     if earlier is not None:
         traces.insert(0, ghost(GHOST_KEY_NAME, seconds.rate(earlier, earlier.evidence.in_time), step=True))
         keys.append(GHOST_KEY)
-    top = max((value or 0 for _, value in asked), default=1)
+    beside = background.of(view.record)
+    if beside.sent:
+        traces.append(_business(beside))
+        keys.append(Key(BUSINESS, "muted", "dot-line"))
+    top = max((*(value or 0 for _, value in asked), *(second.rate_rps for second in beside.seconds)), default=1)
     return Chart(
         answer=_answer(view),
         traces=tuple(traces),
@@ -37,6 +43,15 @@ def draw(view: View, earlier: View | None, params: ThroughputParams) -> Chart:
         y_range=(0, max(top * 1.18, 1)),
         targets=tuple(_targets(view)),
     )
+
+
+def _business(beside: background.Background) -> Trace:
+    """The live business's requests, dotted: they are no part of the load."""
+    trace = line(BUSINESS, [(s.from_s, s.rate_rps) for s in beside.seconds], "muted", width=1.5, step=True)
+    trace["line"]["dash"] = "dot"
+    trace["text"] = [f"{s.failed} failed, mean {s.mean_ms:.0f} ms" if s.sent else "none" for s in beside.seconds]
+    trace["hovertemplate"] = "%{y:.3~g}, %{text}"
+    return trace
 
 
 def _answer(view: View) -> str:
