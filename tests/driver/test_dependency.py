@@ -80,6 +80,20 @@ def test_close_brings_the_ledger_into_run_time() -> None:
     assert closed.calls[0].done_s == pytest.approx(0.54)
 
 
+def test_calls_of_the_live_business_are_kept_apart() -> None:
+    """Neither among the run's calls, nor counted, nor among its faults."""
+    told = answers()
+    (call,) = told["/admin/ledger"]["calls"]
+    others = [call | {"n": n, "id": f"c{n}", "traffic": traffic} for n, traffic in ((2, "background"), (3, "load"))]
+    told["/admin/ledger"]["calls"] += others
+    told["/admin/counts"]["background"] = {"pricing": {"injected": {"hang": 7}}}
+    with served(told) as url:
+        closed = DependencyClient(url).close(run_id="r1", phases=(), t0_epoch_s=0, offset_s=0)
+    assert [call.id for call in closed.calls] == ["c1", "c3"]
+    assert [call.id for call in closed.background] == ["c2"]
+    assert (closed.dependency.calls, closed.dependency.injected) == (2, {"hang": 3})
+
+
 @pytest.mark.parametrize(
     ("state", "why"),
     [({"id": None}, "replaced or cleared"), ({"entered": ["warm-up"]}, "never entered the phase healthy, hanging")],

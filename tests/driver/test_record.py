@@ -1,6 +1,8 @@
 """The record on disk: whole or absent, readable later, refused when it is newer than the kit."""
 
+import gzip
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -33,7 +35,8 @@ def small_record() -> Record:
         Row(1, 0, 0, 1, "/quotes/oak-90", 1.0, 1.001, None, "hung", 0, "hung", None),
     )
     calls = (Call("c1", "pricing", "oak-65", "healthy", 0.51, 0.55, "answered", {"price_cents": 1}),)
-    return Record(head, rows, (Sample(1.0, {"api.in_flight": 1.0}),), calls)
+    background = (Call("b1", "pricing", "oak-65", "healthy", 0.61, 0.65, "answered", {"price_cents": 1}),)
+    return Record(head, rows, (Sample(1.0, {"api.in_flight": 1.0}),), calls, background=background)
 
 
 def test_record_comes_back_as_it_was_saved(tmp_path: Path) -> None:
@@ -42,6 +45,17 @@ def test_record_comes_back_as_it_was_saved(tmp_path: Path) -> None:
     record.save(tmp_path / "run", saved, {"score": 12})
     assert record.load(tmp_path / "run") == saved
     assert record.load_head(tmp_path / "run")[1] == {"score": 12}
+
+
+def test_record_of_an_earlier_kit_had_no_live_business(tmp_path: Path) -> None:
+    """Samples without that part are read as such."""
+    saved = small_record()
+    record.save(tmp_path, saved, None)
+    packed = tmp_path / "samples.json.gz"
+    samples = json.loads(gzip.decompress(packed.read_bytes()))
+    del samples["background"]
+    packed.write_bytes(gzip.compress(json.dumps(samples).encode()))
+    assert record.load(tmp_path) == replace(saved, background=())
 
 
 def test_unanswered_request_counts_at_its_age() -> None:

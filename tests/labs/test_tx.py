@@ -14,7 +14,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from labdriver import check, lab
 from labdriver.lab import Lab
-from labsvc import labcode
+from labsvc import labcode, traffic
 from labsvc.deps import Deps, Reply, Request
 from labsvc.testing import FakeDependency, answer, drop, error, fake_deps
 
@@ -194,3 +194,91 @@ def test_outbox_is_worked_off_after_the_answer_and_before_the_books(database_url
             assert len({call.key for call in api.payment.seen}) == 5
 
     asyncio.run(story())
+
+
+MARK = {"x-lab-traffic": "background"}
+
+
+async def _background(api: Api, sku: str) -> Reply:
+    return await api.handlers["POST", "/orders"](Request("POST", "/orders", query={"sku": sku}, headers=MARK))
+
+
+@pytest.mark.parametrize("variant", [*RIGHT, "starter"])
+def test_orders_of_the_live_business_change_no_books(database_url: str, variant: str) -> None:
+    """Between them the load sells every rare home, and products and orders are what they would be without."""
+
+    async def story() -> None:
+        async with opened(database_url, answer(after_ms=5), variant=variant) as api:
+            both = [api.order("aspen-80") if n % 2 else _background(api, "aspen-80") for n in range(30)]
+            replies = await asyncio.gather(*both)
+            assert {reply.status for reply in replies[1::2]} == {202 if variant == "right/outbox" else 200}
+            books = await api.books()
+            assert sorted(o["id"] for o in books["orders"]) == sorted(r.body["order"] for r in replies[1::2])
+            assert {o["status"] for o in books["orders"]} == {"paid"}
+            home = next(p for p in books["products"] if p["sku"] == "aspen-80")
+            assert (home["stocked"], home["in_stock"]) == (15, 0)
+            named = [reply.body["order"] for reply in replies[::2]]
+            assert all(order_id.startswith("b-") for order_id in named)
+            known = await asyncio.gather(*(api.status(order_id) for order_id in named))
+            assert {reply.status for reply in known} <= {200, 404}  # 404: it came when all were sold
+            assert (await api.prepare()).status == 200
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("variant", [*RIGHT, "starter"])
+def test_declined_orders_of_the_live_business_give_nothing_back(database_url: str, variant: str) -> None:
+    """What was never taken does not come back: the stock is whole."""
+
+    async def story() -> None:
+        async with opened(database_url, error(402), variant=variant) as api:
+            await asyncio.gather(*(_background(api, "cedar-60") for _ in range(5)))
+            await _until_settled(api)
+            books = await api.books()
+            assert books["orders"] == []
+            assert all(product["stocked"] == product["in_stock"] for product in books["products"])
+
+    asyncio.run(story())
+
+
+async def _until_settled(api: Api) -> None:
+    async with asyncio.timeout(20), api.deps.db.connection() as conn:
+        while (await (await conn.execute("SELECT FROM tx.orders WHERE status = 'pending'")).fetchone()) is not None:
+            await conn.commit()
+            await asyncio.sleep(0.02)
+
+
+def test_home_that_an_edit_took_by_itself_for_the_live_business_counts_as_in_stock(database_url: str) -> None:
+    """SQL of an edit's own knows nothing of the mark; its orders are left out of the stock's sums."""
+
+    async def story() -> None:
+        async with opened(database_url, answer(after_ms=5), variant="wrong/no_row_lock") as api:
+            await _background(api, "cedar-60")
+            books = await api.books()
+            home = next(p for p in books["products"] if p["sku"] == "cedar-60")
+            assert (books["orders"], home["in_stock"]) == ([], home["stocked"])
+
+    asyncio.run(story())
+
+
+def test_payment_bears_the_mark_of_its_order(database_url: str) -> None:
+    """Whoever works an order off, within whichever request: the ledger tells whose payment it was."""
+
+    async def story() -> dict[str, bool]:
+        marks: dict[str, bool] = {}
+        async with opened(database_url, answer(after_ms=20), variant="right/outbox") as api:
+            post = api.payment.handle_async_request
+
+            async def noting(request: Any) -> Any:
+                marks[request.url.path.rpartition("/")[2]] = traffic.is_background()
+                return await post(request)
+
+            api.payment.handle_async_request = noting  # type: ignore[method-assign]
+            both = (_background(api, "cedar-60") if n % 2 else api.order() for n in range(12))
+            await asyncio.gather(*both)
+            await _until_settled(api)
+        return marks
+
+    marks = asyncio.run(story())
+    assert len(marks) == 12
+    assert all(is_background == order_id.startswith("b-") for order_id, is_background in marks.items())

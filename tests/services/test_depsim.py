@@ -63,6 +63,22 @@ def test_every_fault_lands_as_often_as_promised(start: Start) -> None:
         assert (call["answer"] is not None) == (call["outcome"] == "answered")
 
 
+def test_the_live_business_spoils_no_share(start: Start) -> None:
+    """Marked calls between the load's: twenty calls of the load still meet exactly their share of errors."""
+    depsim = start("depsim")
+    mark = {"x-lab-traffic": "background"}
+    with depsim.http() as http:
+        http.put("/admin/script", json=script({"kind": "error", "share_ratio": 0.25}, latency_ms=0))
+        told = Counter(http.get("/pricing/x").status_code for _ in range(20) if http.get("/pricing/x", headers=mark))
+        counts, ledger = http.get("/admin/counts").json(), http.get("/admin/ledger").json()
+        text = http.get("/metrics").text
+    assert told == {200: 15, 503: 5}
+    assert counts["operations"]["pricing"]["injected"] == counts["background"]["pricing"]["injected"] == {"error": 5}
+    assert counts["operations"]["pricing"]["received"] == 20
+    assert Counter(call["traffic"] for call in ledger["calls"]) == {"load": 20, "background": 20}
+    assert 'labsvc_background_requests_total{method="GET",route="/pricing/{key}",status="200"} 15.0' in text
+
+
 def test_an_answer_is_in_the_ledger_word_for_word(start: Start) -> None:
     """An invented price can never match: every answer has a reference of its own."""
     depsim = start("depsim")

@@ -38,3 +38,15 @@ def test_a_held_call_shows_its_fault_while_it_is_held() -> None:
         "in_flight": 1,
         "injected": {"hang": 1},
     }
+
+
+def test_the_live_business_is_counted_apart_and_marked() -> None:
+    """Its calls stand in the ledger with their mark, and in counts of their own."""
+    ledger = Ledger()
+    opened(ledger, 2)
+    entry = ledger.open(call_id="b", operation="pricing", key="k", phase="p", at_s=1, traffic="background")
+    ledger.injected(entry, "error")
+    ledger.close(entry, outcome="error", done_s=2, answer=None)
+    assert [told.as_json()["traffic"] for told in ledger.after(0, limit=9)] == ["load", "load", "background"]
+    assert (ledger.counts["pricing"].received, ledger.counts["pricing"].injected) == (2, {})
+    assert (ledger.background["pricing"].received, ledger.background["pricing"].injected) == (1, {"error": 1})

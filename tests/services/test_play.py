@@ -69,3 +69,19 @@ def test_latency_has_the_median_it_says_seed_3(latency: Latency, median_ms: floa
     stream = random.Random(3)
     draws = [latency_ms(latency, stream) for _ in range(5000)]
     assert statistics.median(draws) == pytest.approx(median_ms, rel=0.03)
+
+
+def test_the_live_business_draws_from_streams_of_its_own() -> None:
+    """However many of its calls lie between, the load's calls are given what they would have been given."""
+    bad = phase(0.3, 0.1)
+
+    def given_to_load(background_calls: int) -> list[tuple[float, str | None]]:
+        play, found = Play(seed=5), []
+        for _ in range(40):
+            for _ in range(background_calls):
+                play.draw(bad, "pricing", traffic="background")
+            draw = play.draw(bad, "pricing")
+            found.append((draw.latency_s, draw.spoilt[0].name if draw.spoilt else None))
+        return found
+
+    assert given_to_load(0) == given_to_load(3)

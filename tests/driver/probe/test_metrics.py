@@ -11,6 +11,12 @@ labsvc_requests_total{method="GET",route="/quotes/{sku}",status="504"} 1.0
 labsvc_requests_created{method="GET",route="/quotes/{sku}",status="504"} 1.7e+09
 labsvc_dependency_calls_in_flight{operation="pricing"} 2.0
 labsvc_dependency_calls_in_flight{operation="payment"} 1.0
+labsvc_background_requests_total{method="GET",route="/quotes/{sku}",status="200"} 5.0
+labsvc_background_requests_in_flight 1.0
+labsvc_background_request_seconds_count 5.0
+labsvc_background_request_seconds_sum 0.5
+labsvc_maintenance_left_seconds 0.0
+labsvc_maintenance_refused_total 2.0
 labsvc_db_pool_waiting 4.0
 labsvc_db_pool_in_use NaN
 labsvc_cpu_seconds_total 1.25
@@ -26,6 +32,11 @@ def test_figures_are_the_wanted_ones_summed_by_label() -> None:
         "responses.504": 1.0,
         "calls_in_flight.pricing": 2.0,
         "calls_in_flight.payment": 1.0,
+        "background_responses.200": 5.0,
+        "background_in_flight": 1.0,
+        "background_s": 0.5,
+        "maintenance_left_s": 0.0,
+        "maintenance_refused": 2.0,
         "db_waiting": 4.0,
         "cpu_s": 1.25,
     }

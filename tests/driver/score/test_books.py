@@ -29,6 +29,14 @@ def judged(
     return found[0]
 
 
+def test_price_that_the_live_business_asked_for_is_as_true_as_any() -> None:
+    """An edit that keeps or shares prices may pass one on; who asked for it does not make it a lie."""
+    made = Call("b1", "pricing", "oak-65", "healthy", HEALTHY_S + 0.01, HEALTHY_S + 0.02, "answered", PRICE)
+    row = Row(1, 0, 0, 0, "/quotes/oak-65", HEALTHY_S, HEALTHY_S, HEALTHY_S + 0.05, "ok", 200, "", {**PRICE})
+    (claim,) = label(Record(EMPTY.head, (row,), (), (), background=(made,)), PARAMS)
+    assert claim.label == "good"
+
+
 def test_quoted_price_is_good() -> None:
     """The price of this home, quoted for this request."""
     assert judged({**PRICE, "stale": False}).label == "good"

@@ -89,6 +89,38 @@ def test_starved_machine_is_invalid_and_a_short_hiccup_is_not() -> None:
     assert "took 9.0 times its CPU time" in reason
 
 
+@pytest.mark.parametrize(
+    ("samples", "why", "reason"),
+    [
+        ({3: {"maintenance_left_s": 2.4}, 4: {"maintenance_left_s": 1.4}}, "", "maintenance during the run at 3 s"),
+        ({0: {"maintenance_refused": 5}, 9: {"maintenance_refused": 12}}, "", "and turned 7 requests away"),
+        ({}, "new roof", "in maintenance during the run (new roof)"),
+        ({-1: {"maintenance_left_s": 1.0}}, "", "maintenance during the run at 0 s"),
+    ],
+    ids=["seen", "too_short_to_be_seen", "at_the_end", "in_the_warm_up"],
+)
+def test_maintenance_is_invalid(samples: dict[int, dict[str, float]], why: str, reason: str) -> None:
+    """Seen in a sample, counted between two of them, or on when the books were to be read."""
+    found, told = verdict.of(maintained(SOUND, samples, why))
+    assert found == "INVALID"
+    assert reason in told
+
+
+def test_without_maintenance_and_where_it_does_not_matter_a_run_is_valid() -> None:
+    """Zeros and an old count are none; whose requests go to the worker is not met by it."""
+    assert verdict.of(maintained(SOUND, {1: {"maintenance_left_s": 0, "maintenance_refused": 5}}, ""))[0] == "VALID"
+    on = {1: {"maintenance_left_s": 9.0}}
+    requests = tuple(request.model_copy(update={"role": "worker"}) for request in SOUND.head.scenario.requests)
+    worker = SOUND.head.scenario.model_copy(update={"requests": requests})
+    assert verdict.of(with_head(maintained(SOUND, on, ""), scenario=worker))[0] == "VALID"
+
+
+def maintained(made: Record, samples: dict[int, dict[str, float]], why: str) -> Record:
+    """The same run with these figures of the api."""
+    found = tuple(Sample(float(t), {f"api.{k}": v for k, v in values.items()}) for t, values in samples.items())
+    return with_head(replace(made, samples=found), stack=made.head.stack.model_copy(update={"maintenance": why}))
+
+
 def test_reasons_are_all_told() -> None:
     """Two things went wrong, both are said."""
     both = with_head(SOUND, ended="interrupted", load_s=3.0, stack=Stack(restarts={"api": 1}))

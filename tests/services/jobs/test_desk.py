@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from labsvc import traffic
 from labsvc.jobs import Job
 from labsvc.jobs.desk import PAUSE_S, Desk
 from labsvc.jobs.memory import MemoryStore
@@ -218,3 +219,24 @@ def test_an_unknown_kind_is_refused_with_the_known_ones(kinds: tuple[str, ...]) 
             await jobs.waiting(*kinds)
 
     play(steady, scene)
+
+
+def test_a_job_keeps_whose_it_is() -> None:
+    """Accepted for the live business, it is performed for it, whoever works it off; the next one is not."""
+    performed: list[tuple[Any, bool]] = []
+
+    async def noting(job: Job) -> Mapping[str, Any]:
+        performed.append((job.about["n"], traffic.is_background()))
+        return {}
+
+    async def scene() -> dict[str, Any]:
+        desk = await Desk(MemoryStore()).start(steady, {"fast": noting, "slow": noting})
+        for n, is_background in enumerate((True, False)):
+            with traffic.marked(is_background):
+                await desk.accept("fast", {"n": n})
+        await asyncio.sleep(1)
+        await desk.stop()
+        return await desk.recorded()
+
+    assert len(run_virtual(scene())["jobs"]) == 1
+    assert performed == [(0, True), (1, False)]

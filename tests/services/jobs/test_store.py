@@ -135,3 +135,18 @@ def test_nothing_is_kept_twice(opened: Opened) -> None:
         assert await store.waiting() == {"fast": 1}
 
     run(opened, scene)
+
+
+def test_jobs_of_the_live_business_stand_in_no_books(opened: Opened) -> None:
+    """They are claimed and finished like all others."""
+
+    async def scene(store: Store) -> None:
+        await store.add("b", "fast", {"traffic": "background", "about": None})
+        await store.add("a", "fast", {"about": {"traffic": "background"}})
+        for name in ("b", "a"):
+            job = await claimed(store, "me")
+            assert (job.id, job.is_background) == (name, name == "b")
+            assert await store.finish(job, "me", {})
+        assert [job["id"] for job in (await store.recorded())["jobs"]] == ["a"]
+
+    run(opened, scene)
