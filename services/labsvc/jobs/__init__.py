@@ -27,7 +27,7 @@ class Job:
 
     @property
     def is_background(self) -> bool:
-        """True when the live business gave it; such jobs are worked off like all others and stand in no books."""
+        """True when the live business gave it; such jobs come after all others and stand in no books."""
         return self.about.get(traffic.ABOUT) == traffic.BACKGROUND
 
 
@@ -47,7 +47,7 @@ class Store(Protocol):
         ...
 
     async def claim(self, holder: str, kinds: Sequence[str], *, lease_s: float) -> Job | None:
-        """Claim the job of these kinds that waits longest, None when none waits."""
+        """Claim the job of these kinds that waits longest, the live business's last; None when none waits."""
         ...
 
     async def begin(self, job: Job, holder: str) -> None:

@@ -29,6 +29,10 @@ class Kept:
     def waits(self, now_s: float) -> bool:
         return self.finished_s is None and self.held_until_s < now_s
 
+    @property
+    def is_background(self) -> bool:
+        return self.about.get(traffic.ABOUT) == traffic.BACKGROUND
+
     def is_held(self, job: Job, holder: str) -> bool:
         return self.holder == holder and self.attempts == job.attempt
 
@@ -50,7 +54,8 @@ class MemoryStore:
 
     async def claim(self, holder: str, kinds: Sequence[str], *, lease_s: float) -> Job | None:
         now_s = time.time()
-        kept = next((k for k in self.kept.values() if k.kind in kinds and k.waits(now_s)), None)
+        waiting = [k for k in self.kept.values() if k.kind in kinds and k.waits(now_s)]
+        kept = min(waiting, key=lambda k: k.is_background, default=None)  # of equals, the first
         if kept is None:
             return None
         kept.holder, kept.held_until_s, kept.attempts = holder, now_s + lease_s, kept.attempts + 1
@@ -86,11 +91,8 @@ class MemoryStore:
 
     async def recorded(self) -> dict[str, Any]:
         told = ("id", "kind", "accepted_s", "started_s", "finished_s", "attempts", "finishes", "result")
-        jobs = [{name: getattr(kept, name) for name in told} for kept in self._of_the_load()]
+        jobs = [{name: getattr(kept, name) for name in told} for kept in self.kept.values() if not kept.is_background]
         return {"now_s": time.time(), "jobs": jobs}
-
-    def _of_the_load(self) -> list[Kept]:
-        return [kept for kept in self.kept.values() if kept.about.get(traffic.ABOUT) != traffic.BACKGROUND]
 
     def _held_by(self, holder: str) -> list[Kept]:
         return [kept for kept in self.kept.values() if kept.holder == holder and kept.finished_s is None]

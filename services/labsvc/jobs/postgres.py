@@ -43,7 +43,7 @@ UPDATE jobs SET holder = %s, held_until = clock_timestamp() + %s * interval '1 s
 WHERE id = (
     SELECT id FROM jobs
     WHERE finished_at IS NULL AND kind = ANY(%s) AND (held_until IS NULL OR held_until < clock_timestamp())
-    ORDER BY n LIMIT 1 FOR UPDATE SKIP LOCKED
+    ORDER BY about ->> %s IS NOT DISTINCT FROM %s, n LIMIT 1 FOR UPDATE SKIP LOCKED
 ) RETURNING id, kind, about, attempts
 """
 
@@ -99,7 +99,7 @@ class PostgresStore:
         await self._run(statement, job_id, kind, json.dumps(dict(about)))
 
     async def claim(self, holder: str, kinds: Sequence[str], *, lease_s: float) -> Job | None:
-        rows, _ = await self._run(CLAIM, holder, lease_s, list(kinds))
+        rows, _ = await self._run(CLAIM, holder, lease_s, list(kinds), traffic.ABOUT, traffic.BACKGROUND)
         return Job(*rows[0]) if rows else None
 
     async def begin(self, job: Job, holder: str) -> None:

@@ -137,13 +137,13 @@ def test_nothing_is_kept_twice(opened: Opened) -> None:
     run(opened, scene)
 
 
-def test_jobs_of_the_live_business_stand_in_no_books(opened: Opened) -> None:
-    """They are claimed and finished like all others."""
+def test_jobs_of_the_live_business_come_last_and_stand_in_no_books(opened: Opened) -> None:
+    """Nobody of the load waits for them; they are claimed and finished like all others."""
 
     async def scene(store: Store) -> None:
         await store.add("b", "fast", {"traffic": "background", "about": None})
         await store.add("a", "fast", {"about": {"traffic": "background"}})
-        for name in ("b", "a"):
+        for name in ("a", "b"):
             job = await claimed(store, "me")
             assert (job.id, job.is_background) == (name, name == "b")
             assert await store.finish(job, "me", {})
