@@ -222,7 +222,7 @@ def test_an_unknown_kind_is_refused_with_the_known_ones(kinds: tuple[str, ...]) 
 
 
 def test_a_job_keeps_whose_it_is() -> None:
-    """Accepted for the live business, it is performed for it, whoever works it off; the next one is not."""
+    """Accepted for the live business, it is performed for it, whoever works it off, and after the load."""
     performed: list[tuple[Any, bool]] = []
 
     async def noting(job: Job) -> Mapping[str, Any]:
@@ -239,4 +239,4 @@ def test_a_job_keeps_whose_it_is() -> None:
         return await desk.recorded()
 
     assert len(run_virtual(scene())["jobs"]) == 1
-    assert performed == [(0, True), (1, False)]
+    assert performed == [(1, False), (0, True)]  # the load goes first
