@@ -26,6 +26,8 @@ class Settings:
     database_url: str = ""  # "": this process has no database
     db_pool_size: int = 10
     depsim_url: str = "http://127.0.0.1:8083"
+    api_url: str = "http://127.0.0.1:8080"
+    worker_url: str = "http://127.0.0.1:8081"
     estimator_url: str = "http://127.0.0.1:8084"
     http_pool_size: int = 100  # connections to dependencies, shared by all operations
     labs_dir: Path = Path("labs")

@@ -20,6 +20,7 @@ from starlette.routing import Route
 from labsvc import openapi, rest
 from labsvc.deps import Clock
 from labsvc.live import pages, simulation
+from labsvc.live.calls import Calls
 from labsvc.live.guard import Door, Guard
 from labsvc.live.hub import FLUSH_S, Hub
 from labsvc.live.saves import NoSaves, PostgresSaves
@@ -44,7 +45,8 @@ class Live:
         self.workshop = Workshop(pool, plan.read(), clock, emit=self.hub.publish, business=self)
         store = self.workshop.context.store
         saves = PostgresSaves(store, settings.database_url, clock) if pool else NoSaves()
-        self.worlds = Worlds(kinds, self.hub, saves, clock, seed=settings.seed)
+        self.calls = Calls(api_url=settings.api_url, worker_url=settings.worker_url)
+        self.worlds = Worlds(kinds, self.hub, saves, clock, seed=settings.seed, call=self.calls)
         self.sockets = Sockets(self.hub, Door(self.workshop.door.is_facilitator), clock.monotonic_s)
         self.app = Guard(self._app())
         self._tasks: list[asyncio.Task[None]] = []
@@ -58,6 +60,7 @@ class Live:
     async def stop(self) -> None:
         """End in the other order."""
         await self.worlds.stop()
+        await self.calls.close()
         await self.workshop.stop()
         for task in self._tasks:
             task.cancel()

@@ -1,7 +1,7 @@
 """Where worlds are kept over a restart, and the lock that lets one process at a time run them."""
 
 import asyncio
-from typing import Any, Protocol
+from typing import Any, LiteralString, Protocol
 
 import psycopg
 
@@ -24,7 +24,13 @@ class Saves(Protocol):
         """What was kept of a world last."""
         ...
 
-    async def write(self, world: str, saved: str) -> None: ...
+    async def write(self, world: str, saved: str, *, again: bool) -> bool:
+        """Keep a world. `again`: only where it was kept before; False when that is gone."""
+        ...
+
+    async def is_gone(self, world: str) -> bool:
+        """Whether what was kept of a world is there no more: somebody has wiped the database."""
+        ...
 
     async def close(self) -> None: ...
 
@@ -38,8 +44,11 @@ class NoSaves:
     async def read(self, world: str) -> str | None:
         return None
 
-    async def write(self, world: str, saved: str) -> None:
-        return None
+    async def write(self, world: str, saved: str, *, again: bool) -> bool:
+        return True
+
+    async def is_gone(self, world: str) -> bool:
+        return False
 
     async def close(self) -> None:
         return None
@@ -72,14 +81,22 @@ class PostgresSaves:
             except Refused:
                 await asyncio.sleep(TRY_S)
 
-    async def write(self, world: str, saved: str) -> None:
-        """Keep a world. Raises Refused (503) while the database is away."""
+    async def write(self, world: str, saved: str, *, again: bool) -> bool:
+        """Raises Refused (503) while the database is away."""
+        how: LiteralString = (
+            "UPDATE live_worlds SET saved = %(saved)s, saved_s = %(now)s WHERE world = %(world)s"
+            if again
+            else "INSERT INTO live_worlds (world, saved, saved_s) VALUES (%(world)s, %(saved)s, %(now)s)"
+            " ON CONFLICT (world) DO UPDATE SET saved = EXCLUDED.saved, saved_s = EXCLUDED.saved_s"
+        )
         async with self._store.turn() as db:
-            await db.execute(
-                "INSERT INTO live_worlds (world, saved, saved_s) VALUES (%s, %s, %s)"
-                " ON CONFLICT (world) DO UPDATE SET saved = EXCLUDED.saved, saved_s = EXCLUDED.saved_s",
-                (world, saved, self._clock.now_s()),
-            )
+            done = await db.execute(how, {"world": world, "saved": saved, "now": self._clock.now_s()})
+            return done.rowcount == 1
+
+    async def is_gone(self, world: str) -> bool:
+        """Raises Refused (503) while the database is away."""
+        async with self._store.turn() as db:
+            return await one(db, "SELECT 1 FROM live_worlds WHERE world = %s", (world,)) is None
 
     async def close(self) -> None:
         if self._lock is not None:

@@ -10,15 +10,18 @@ A world that fails is opened again where it was kept last. Knows no business by 
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, Protocol
 
 import structlog
 
 from labsvc.deps import Clock
 from labsvc.errors import Misuse, ServiceError
+from labsvc.live.calls import unreachable
 from labsvc.live.hub import Hub
 from labsvc.live.saves import Saves
-from labsvc.worlds import Kind, ScenarioCard, TicketDraft, World
+from labsvc.rest import Refused
+from labsvc.worlds import Answer, Kind, ScenarioCard, TicketDraft, World
 
 SAVE_S = 5.0  # and within LOOK_S of every command
 LOOK_S = 0.5  # how often a change of state is noticed that no command made
@@ -32,18 +35,35 @@ class TicketDesk(Protocol):
 
     def take_in(self, draft: TicketDraft) -> bool: ...
 
+    def active(self) -> int | None: ...
+
+    @property
+    def is_known(self) -> bool: ...
+
+
+class Call(Protocol):
+    """The way to the other services (`calls.py`)."""
+
+    async def __call__(self, role: str, method: str, path: str, *, body: Any = None, timeout_s: float) -> Answer: ...
+
+
+class Wiped(ServiceError):
+    """What was kept of a world is gone: the database was wiped, and the business begins anew."""
+
 
 class Running:
     """One world of this process. Implements `worlds.Outlet` for it."""
 
-    def __init__(self, kind: Kind, hub: Hub, desk: TicketDesk) -> None:
+    def __init__(self, kind: Kind, hub: Hub, desk: TicketDesk, call: Call) -> None:
         self.kind = kind
         self.world: World | None = None
         self._hub = hub
         self._desk = desk
+        self._call = call
         self._told: Mapping[str, Any] = {}
         self._held_pace: float | None = None  # the pace to go back to, while the session is paused
-        self.is_steered = False  # a command was applied since the world was kept
+        self.is_steered = False  # a command was applied since the world was kept, or it asks to be kept
+        self.was_kept = False  # since it was opened, by this process or one before
 
     # ------------------------------------------------------------------ for the world
 
@@ -57,6 +77,20 @@ class Running:
 
     def open_ticket(self, draft: TicketDraft) -> bool:
         return self._desk.take_in(draft)
+
+    @property
+    def knows_the_room(self) -> bool:
+        """Whether it is known if a session runs: a world must not take the first moments for its end."""
+        return self._desk.is_known
+
+    def active_people(self) -> int | None:
+        return self._desk.active()
+
+    def keep_soon(self) -> None:
+        self.is_steered = True
+
+    async def call(self, role: str, method: str, path: str, *, body: Any = None, timeout_s: float) -> Answer:
+        return await self._call(role, method, path, body=body, timeout_s=timeout_s)
 
     # ------------------------------------------------------------------ for people
 
@@ -101,8 +135,11 @@ class Running:
 class Worlds:
     """All worlds of this process. Implements the workshop's `Business`."""
 
-    def __init__(self, kinds: Sequence[Kind], hub: Hub, saves: Saves, clock: Clock, *, seed: int) -> None:
+    def __init__(
+        self, kinds: Sequence[Kind], hub: Hub, saves: Saves, clock: Clock, *, seed: int, call: Call = unreachable
+    ) -> None:
         self._kinds = kinds
+        self._call = call
         self._hub = hub
         self._saves = saves
         self._clock = clock
@@ -112,7 +149,7 @@ class Worlds:
 
     def start(self, desk: TicketDesk) -> None:
         """Run every world, as soon as this process may."""
-        self.running = [Running(kind, self._hub, desk) for kind in self._kinds]
+        self.running = [Running(kind, self._hub, desk, self._call) for kind in self._kinds]
         self._tasks = [asyncio.create_task(self._lead())] if self.running else []
 
     async def stop(self) -> None:
@@ -165,6 +202,8 @@ class Worlds:
 
     async def _lead(self) -> None:
         await self._saves.lead()
+        while not all(each.knows_the_room for each in self.running):
+            await self._clock.sleep(LOOK_S / 5)
         lives = [asyncio.create_task(self._live(each)) for each in self.running]
         try:
             await asyncio.gather(*lives)
@@ -183,6 +222,10 @@ class Worlds:
                 log.info("world_opened")
                 await self._run(running)
                 log.error("world_ended")
+            except Wiped:
+                log.info("world_begins_anew")
+                running.world = None
+                continue
             except Exception:
                 log.exception("world_failed")
             running.world = None
@@ -192,11 +235,13 @@ class Worlds:
 
     async def _open(self, running: Running) -> None:
         saved = await self._saves.read(running.kind.name)
-        try:
-            running.world = running.kind.open(running, seed=self._seed, saved=saved)
+        running.was_kept = saved is not None
+        opened = partial(running.kind.open, running, seed=self._seed)
+        try:  # in a thread: a long past takes seconds, and clients are served meanwhile
+            running.world = await asyncio.to_thread(opened, saved=saved)
         except Misuse as error:  # kept by another version, say: a new beginning is better than none
             structlog.get_logger().warning("world_not_restored", world=running.kind.name, why=str(error))
-            running.world = running.kind.open(running, seed=self._seed, saved=None)
+            running.world = await asyncio.to_thread(opened, saved=None)
         running.look()
 
     async def _run(self, running: Running) -> None:
@@ -212,7 +257,8 @@ class Worlds:
             for part in parts:
                 part.cancel()
             await asyncio.gather(*parts, return_exceptions=True)
-            await asyncio.shield(self._keep(running, world))
+            with suppress(Wiped):
+                await asyncio.shield(self._keep(running, world))
 
     async def _watch(self, running: Running, world: World) -> None:
         """Show changes of state, and keep the world every few seconds."""
@@ -220,13 +266,28 @@ class Worlds:
         while True:
             await self._clock.sleep(LOOK_S)
             running.look()
+            await self._notice_wiping(running)
             if running.is_steered or self._clock.monotonic_s() - kept_s >= SAVE_S:
                 kept_s = self._clock.monotonic_s()
                 await self._keep(running, world)
 
     async def _keep(self, running: Running, world: World) -> None:
+        """Store the world. Raises Wiped when what was stored before is there no more."""
         running.is_steered = False
         try:
-            await self._saves.write(running.kind.name, world.saved())
+            stored = await self._saves.write(running.kind.name, world.saved(), again=running.was_kept)
         except ServiceError as error:
             structlog.get_logger().info("world_not_kept", world=running.kind.name, why=str(error))
+            return
+        if not stored:
+            raise Wiped(f"what was kept of the world {running.kind.name} is gone")
+        running.was_kept = True
+        world.kept()
+
+    async def _notice_wiping(self, running: Running) -> None:
+        """Raises Wiped when the world's save has gone; while the database is away nobody can tell."""
+        if not running.was_kept:
+            return
+        with suppress(Refused):
+            if await self._saves.is_gone(running.kind.name):
+                raise Wiped(f"what was kept of the world {running.kind.name} is gone")

@@ -27,13 +27,24 @@ class Desk:
         self._context = context
         self._inbox: deque[TicketDraft] = deque()
         self._lacking = 0
+        self._active: int | None = None
         self._is_open = False
+        self._has_beaten = False
 
     # ------------------------------------------------------------------ for the business
 
     def lacking(self) -> int:
         """How many tickets the queue lacks, as of the last beat; those in the inbox do not count as lacking."""
         return max(0, self._lacking - len(self._inbox))
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it is known if a session lives; without a database none ever does."""
+        return self._has_beaten or not self._context.store.exists
+
+    def active(self) -> int | None:
+        """How many participants are active, as of the last beat; None while no session lives."""
+        return self._active
 
     def take_in(self, draft: TicketDraft) -> bool:
         """Accept a ticket of the business. False while no session runs."""
@@ -100,15 +111,19 @@ class Desk:
         self._lacking = 0
         if session is None:
             self._inbox.clear()
+            self._active = None
+            self._has_beaten = True
             return []
+        self._active = await people.active_count(db, session, active_s=self._context.plan.active_s, now_s=now_s)
+        self._has_beaten = True
         moved = await self._store_inbox(db, session, now_s=now_s)
         await tickets.lock(db, session)
         moved += await tickets.give_back_silent(db, session, self._context.plan.tickets, now_s=now_s)
         moved += await tickets.hand_out(db, session, now_s=now_s)
         if session.state == "running":
             counts = await tickets.counts(db, session)
-            active = await people.active_count(db, session, active_s=self._context.plan.active_s, now_s=now_s)
-            self._lacking = max(0, tickets.target(active, self._context.plan.tickets) - counts.open - counts.held)
+            wanted = tickets.target(self._active, self._context.plan.tickets)
+            self._lacking = max(0, wanted - counts.open - counts.held)
         return moved
 
     def tell(self, moved: Sequence[Moved]) -> None:
@@ -124,10 +139,17 @@ class Desk:
 
     async def _store_inbox(self, db: Db, session: Session, *, now_s: float) -> list[Moved]:
         taken = list(self._inbox)
-        moved = [m for draft in taken if (m := await tickets.open_ticket(db, session, draft, now_s=now_s))]
+        moved, closed = [], []
+        for draft in taken:
+            if opened := await tickets.open_ticket(db, session, draft, now_s=now_s):
+                moved.append(opened)
+            elif how := await tickets.ending(db, session, draft.key):
+                closed.append((draft.key, how))
         await db.commit()  # only what is stored leaves the inbox
         for _ in taken:
             self._inbox.popleft()
+        for key, how in closed:  # the business was killed before it could keep that
+            self._context.business.ticket_closed(key, how)
         return moved
 
     async def _mine(self, db: Db, session: Session, person: int, *, now_s: float) -> MyTicket:

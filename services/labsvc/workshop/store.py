@@ -51,6 +51,11 @@ class Store:
                 await self._making
 
     @property
+    def exists(self) -> bool:
+        """Whether there is a database at all."""
+        return self._pool is not None
+
+    @property
     def is_ready(self) -> bool:
         """Whether the tables are there, as far as is known."""
         return self._made.is_set()

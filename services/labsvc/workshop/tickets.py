@@ -103,6 +103,16 @@ async def open_ticket(db: Db, session: Session, draft: TicketDraft, *, now_s: fl
     return Moved("opened", from_row(row), None) if row else None
 
 
+async def ending(db: Db, session: Session, key: str) -> Ending | None:
+    """How the ticket of a key ended; None when it has not."""
+    row = await one(
+        db,
+        "SELECT state FROM workshop_tickets WHERE session_id = %s AND key = %s AND state IN ('resolved', 'escalated')",
+        (session.id, key),
+    )
+    return row["state"] if row else None
+
+
 async def lock(db: Db, session: Session) -> None:
     """Let one turn at a time change who holds what: asked twice at the same moment must not be two tickets."""
     await db.execute("SELECT pg_advisory_xact_lock(%s, %s)", (HAND_OUT_LOCK, session.id))

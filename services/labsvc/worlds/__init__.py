@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 Priority = Literal["low", "medium", "high", "critical"]
+NO_ANSWER = 0  # the status of an answer that did not come
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,17 @@ class ScenarioCard:
     duration: str  # for people: "10 minutes"
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What another service of ours said. Status NO_ANSWER: nothing; `body` is then `{"error": "timeout"}` or why."""
+
+    status: int
+    body: Any = None  # the JSON, None when it was none
+    retry_after_s: float | None = None
+
+
 class Outlet(Protocol):
-    """What a world may do to the outside. Every call returns at once."""
+    """What a world may do to the outside. Every call returns at once, but for `call`."""
 
     def emit(
         self, stream: str, data: Mapping[str, Any], *, cause: Mapping[str, Any] | None = None, **more: Any
@@ -54,7 +64,24 @@ class Outlet(Protocol):
         ...
 
     def open_ticket(self, draft: TicketDraft) -> bool:
-        """Put a ticket into the queue; False while no session runs. It is kept until it is stored."""
+        """Put a ticket into the queue; False while no session runs. It is kept until it is stored.
+
+        One that is there already is not opened again; if it was closed, `ticket_closed` is told once more.
+        """
+        ...
+
+    def active_people(self) -> int | None:
+        """How many participants are active; None while no session runs."""
+        ...
+
+    def keep_soon(self) -> None:
+        """Ask for `saved` within half a second; `kept` follows when it is stored."""
+        ...
+
+    async def call(
+        self, role: Literal["api", "worker"], method: str, path: str, *, body: Any = None, timeout_s: float
+    ) -> Answer:
+        """Ask another service of ours, as the traffic of the business. Never raises for what may happen on the way."""
         ...
 
 
@@ -80,8 +107,13 @@ class World(Protocol):
         """What `Kind.open` needs to go on from here in another process.
 
         Asked every few seconds and after commands. A killed process goes on from the last one: what a world does
-        outside of itself since then, it does a second time, under the same keys.
+        outside of itself since then, it does a second time, under the same keys. What must not be done by a world
+        that then goes another way waits for `kept`.
         """
+        ...
+
+    def kept(self) -> None:
+        """What `saved` returned last is stored."""
         ...
 
     def ticket_closed(self, key: str, how: str) -> None:

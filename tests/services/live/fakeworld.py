@@ -58,6 +58,9 @@ class FakeWorld:
             {"orders": self._orders, "tickets": self._tickets, "scenario": self._scenario, "pace": self._pace}
         )
 
+    def kept(self) -> None:
+        return None
+
     def ticket_closed(self, key: str, how: str) -> None:
         self.closed.append((key, how))
 

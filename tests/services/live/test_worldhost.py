@@ -10,6 +10,7 @@ from tests.services.live.wires import MemoryWire
 
 from labsvc.deps import RealClock
 from labsvc.errors import Misuse
+from labsvc.live.calls import unreachable
 from labsvc.live.hub import Hub
 from labsvc.live.topics import parse
 from labsvc.live.worldhost import Running, Worlds
@@ -29,9 +30,15 @@ class Saves:
     async def read(self, world: str) -> str | None:
         return self.kept.get(world)
 
-    async def write(self, world: str, saved: str) -> None:
+    async def write(self, world: str, saved: str, *, again: bool) -> bool:
+        if again and world not in self.kept:
+            return False
         self.writes += 1
         self.kept[world] = saved
+        return True
+
+    async def is_gone(self, world: str) -> bool:
+        return world not in self.kept
 
     async def close(self) -> None:
         return None
@@ -49,6 +56,11 @@ class Desk:
     def take_in(self, draft: TicketDraft) -> bool:
         self.taken.append(draft)
         return True
+
+    is_known = True
+
+    def active(self) -> int | None:
+        return None
 
 
 class QuickWorld(FakeWorld):
@@ -168,7 +180,7 @@ def test_hold_stops_time_and_gives_the_pace_back() -> None:
 
 def test_command_before_the_world_runs_is_refused() -> None:
     """A world that is not open yet says so."""
-    running = Running(FakeKind(), Hub(RealClock()), Desk())
+    running = Running(FakeKind(), Hub(RealClock()), Desk(), unreachable)
     with pytest.raises(Misuse, match="not running yet"):
         running.command("stop")
     told: Mapping[str, Any] = running.state()

@@ -1,0 +1,369 @@
+"""The business as the live host runs it: paced, shown, told to the api, saved.
+
+    host ──command──▶ Runner ──▶ Business ──Record──▶ show ──▶ Outlet.emit
+                        ▲          │ book ──▶ Outbox ──▶ Delivery ──▶ api
+    look, four a second ┘          └ room ──▶ Outlet.open_ticket        Errands ──▶ api, worker
+
+Whatever comes from outside becomes a logged command, so that seed and log replay the business exactly. What goes
+outside waits until a save holds it (`outbox.py`). Implements `labsvc.worlds.World`.
+"""
+
+import asyncio
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from labsvc.errors import Misuse
+from labsvc.sim.clock import Clock
+from labsvc.sim.instant import NEVER_US, SECOND_US, iso
+from labsvc.sim.lifecycle import Activation
+from labsvc.sim.record import Record
+from labsvc.sim.runner import Runner
+from labsvc.sim.simulation import Simulation
+from labsvc.sim.snapshot import Snapshot
+from labsvc.worlds import Outlet, ScenarioCard
+from labsvc.worlds.commerce.business import Business
+from labsvc.worlds.commerce.delivery import Delivery
+from labsvc.worlds.commerce.errands import Errands, SurgeForm
+from labsvc.worlds.commerce.orders import Order
+from labsvc.worlds.commerce.outbox import Outbox
+
+LOOK_S = 0.25
+OUTBOX_LIMIT = 5_000  # so many orders that the api has not been told hold the time
+CALM = "normal-operations"  # the scenario that gives way to every other, and ends every other
+VISITS = "visits.asked"  # for the errands, not for the public
+SHOWN = {"external": "news"}  # records of the kernel under the names that the public knows
+
+
+class Saved(BaseModel):
+    """What `saved` writes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: Literal[1] = 1
+    snapshot: Snapshot
+    waiting: tuple[str, ...]  # orders that the api has not been told in their present state
+    price_refs: dict[str, str]
+    own_pace: float | None
+    is_paused: bool
+    surge_left_s: float | None
+    visits: dict[str, int] = Field(default_factory=dict)
+    traffic: dict[str, int] = Field(default_factory=dict)
+
+
+class Commerce:
+    """One running business."""
+
+    def __init__(
+        self,
+        outlet: Outlet,
+        simulation: Simulation,
+        business: Business,
+        surges: Mapping[str, SurgeForm],
+        *,
+        saved: Saved | None = None,
+        wall_ns: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        self.simulation = simulation
+        self.business = business
+        self._outlet = outlet
+        self._surges = surges
+        self._wall_s = lambda: wall_ns() / 1e9
+        kernel = simulation.kernel
+        self.clock = Clock(wall_ns=wall_ns, now_us=kernel.now_us, pace=0)
+        self.runner = Runner(kernel, self.clock)
+        self.outbox = Outbox(limit=OUTBOX_LIMIT)
+        self.delivery = Delivery(outlet, self.outbox, self._wall_s)
+        self.errands = Errands(outlet, self._wall_s, kernel.streams.draw, priced=self._priced, over=self._surge_over)
+        self._own_pace: float | None = None  # a facilitator's
+        self._is_paused = False
+        self._surge_left_s: float | None = None  # of one that is to go on
+        self._fresh = dict(business.support.room)  # tickets that participants do not have yet
+        self._may_show: set[str] = set(self._fresh)
+        self._staged: set[str] = set()
+        if saved is None:
+            self.outbox.restore((), {})
+            for order in business.book.orders.values():
+                self.outbox.put(order)
+        else:
+            self._go_on(saved)
+        business.book.listeners.append(self.outbox.put)
+        kernel.observe(self._show)
+
+    # ------------------------------------------------------------------ for the host
+
+    def scenarios(self) -> Sequence[ScenarioCard]:
+        catalogue = self.simulation.scenarios.catalogue
+        order = self.business.settings.business_simulator.scenarios.predefined_scenarios
+        return [
+            ScenarioCard(id, catalogue[id].title, catalogue[id].description, self._lasts(id))
+            for id in order
+            if id in catalogue
+        ]
+
+    def command(self, name: str, **arguments: Any) -> Mapping[str, Any]:
+        match name:
+            case "trigger":
+                return self._trigger(arguments["scenario"])
+            case "stop":
+                told = self.runner.command("scenario.stop")
+                self._after_scenario()
+                return {"scenario": told["scenario"], "status": told["phase"]}
+            case "reset":
+                self.runner.command("scenario.reset")
+                self._after_scenario()
+                return {"scenario": None, "status": "normal"}
+            case "pace":
+                return self._pace(float(arguments["factor"]))
+        raise Misuse(f"unknown command {name!r}, expected one of: trigger, stop, reset, pace")
+
+    def state(self) -> Mapping[str, Any]:
+        now_us, business = self.simulation.kernel.now_us, self.business
+        return {
+            "simTime": iso(now_us // SECOND_US * SECOND_US),
+            "pace": self.pace,
+            "mode": business.mode,
+            "isHeld": self.outbox.is_full,
+            "scenario": self._scenario(),
+            "maintenance": self._maintenance(),
+            "figures": self._figures(now_us),
+        }
+
+    def saved(self) -> str:
+        self.outbox.stage()
+        self._staged = set(self._fresh)
+        surge = self.errands.surge
+        return Saved(
+            snapshot=self.simulation.snapshot(),
+            waiting=tuple(self.outbox.waiting()),
+            price_refs=self.outbox.price_refs,
+            own_pace=self._own_pace,
+            is_paused=self._is_paused,
+            surge_left_s=surge.left_s if surge else self._surge_left_s,
+            visits=dict(self.errands.visits),
+            traffic=dict(self.errands.traffic),
+        ).model_dump_json()
+
+    def kept(self) -> None:
+        self.outbox.kept()
+        self._may_show |= self._staged
+
+    def ticket_closed(self, key: str, how: str) -> None:
+        if key in self.business.support.room:
+            self._fresh.pop(key, None)
+            self.runner.command("ticket.closed", key=key, how=how)
+
+    async def run(self) -> None:
+        self._resume_surge()
+        self._set_pace()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.runner.run())
+            group.create_task(self.delivery.run())
+            group.create_task(self.errands.run())
+            while True:
+                self.look()
+                await asyncio.sleep(LOOK_S)
+
+    # ------------------------------------------------------------------ for tests and benches
+
+    def books(self) -> dict[str, Any]:
+        """What `GET /shop/books` says as soon as everything is told."""
+        return self.business.book.told()
+
+    def look(self) -> None:
+        """Notice what is different outside: the session, what the queue lacks; hand over tickets."""
+        people = self._outlet.active_people()
+        if people != self.business.people:
+            if (people is None) != (self.business.people is None):
+                self._own_pace = None
+            self.runner.command("workshop.mode", people=people)
+        self._hand_over()
+        lacking = self._outlet.tickets_wanted() - self.business.on_the_way - len(self._fresh)
+        if people is not None and lacking > 0 and self.pace > 0:
+            self.runner.command("tickets.ask", count=lacking)
+        if self.outbox.wants_keeping or any(key not in self._may_show for key in self._fresh):
+            self._outlet.keep_soon()
+        self._set_pace()
+
+    # ------------------------------------------------------------------ pace
+
+    @property
+    def pace(self) -> float:
+        """Simulated seconds a second, as it is meant to be."""
+        if self._is_paused:
+            return 0.0
+        return self._running_pace
+
+    @property
+    def _running_pace(self) -> float:
+        if self._own_pace is not None:
+            return self._own_pace
+        paces = self.business.settings.business.pace
+        if self.business.people is not None:
+            return paces.workshop
+        latest = self._latest()
+        return paces.scenario if latest is not None and latest.phase(self._now_us) != "settled" else paces.normal
+
+    def _pace(self, factor: float) -> dict[str, Any]:
+        """A facilitator's pace. Back from a pause to the pace before it is not a wish of anybody's."""
+        if factor == 0:
+            self._is_paused = True
+        else:
+            if not (self._is_paused and factor == self._running_pace):
+                self._own_pace = factor
+            self._is_paused = False
+        self._set_pace()
+        return {"pace": self.pace}
+
+    def _set_pace(self) -> None:
+        pace = 0.0 if self.outbox.is_full else self.pace
+        self.errands.is_paused = self._is_paused
+        if pace != self.clock.pace:
+            self.runner.set_pace(pace)
+
+    # ------------------------------------------------------------------ scenarios
+
+    @property
+    def _now_us(self) -> int:
+        return self.simulation.kernel.now_us
+
+    def _latest(self) -> Activation | None:
+        found = [each for each in self.simulation.scenarios.activations if not each.injected]
+        return found[-1] if found else None
+
+    def _trigger(self, scenario: str) -> dict[str, Any]:
+        active = self.simulation.scenarios.active()
+        if active is not None and CALM in (scenario, active.scenario.id):
+            self.runner.command("scenario.stop")
+            self._after_scenario()
+        told = self.runner.command("scenario.trigger", id=scenario)
+        if scenario in self._surges:
+            self.errands.begin(told["id"], self._surges[scenario])
+        self._set_pace()
+        return {"scenario": scenario, "status": told["phase"]}
+
+    def _after_scenario(self) -> None:
+        self.errands.end()
+        self._set_pace()
+
+    def _surge_over(self) -> None:
+        if self.simulation.scenarios.active() is not None:
+            self.runner.command("scenario.stop")
+        self._set_pace()
+
+    def _resume_surge(self) -> None:
+        """Go on with the surge of a scenario that was active when the world was saved."""
+        active, left_s = self.simulation.scenarios.active(), self._surge_left_s
+        self._surge_left_s = None
+        if active is not None and active.scenario.id in self._surges and left_s is not None:
+            self.errands.begin(active.id, self._surges[active.scenario.id], left_s=left_s)
+
+    def _lasts(self, id: str) -> str:
+        surge, duration_s = self._surges.get(id), self.simulation.scenarios.catalogue[id].duration_s
+        seconds = surge.for_s if surge else duration_s or 0
+        return "at once" if seconds < 10 else f"{seconds:g} seconds" if seconds < 120 else f"{seconds / 60:g} minutes"
+
+    def _scenario(self) -> dict[str, Any] | None:
+        latest = self._latest()
+        if latest is None:
+            return None
+        phase, surge = latest.phase(self._now_us), self.errands.surge
+        ends_us = latest.stop_us if phase == "active" else latest.settled_us
+        left_s: float | None = max(0.0, (ends_us - self._now_us) / SECOND_US) if ends_us < NEVER_US else None
+        if phase == "active" and surge is not None:
+            left_s = max(0.0, surge.left_s)
+        return {
+            "id": latest.scenario.id,
+            "name": latest.scenario.title,
+            "status": phase,
+            "leftS": None if left_s is None else round(left_s),
+        }
+
+    def _maintenance(self) -> dict[str, str] | None:
+        until_s = self.errands.maintenance_until_s
+        if until_s is None or (left_s := until_s - self._wall_s()) <= 0:
+            return None
+        return {"until": datetime.fromtimestamp(round(time.time() + left_s), UTC).isoformat().replace("+00:00", "Z")}
+
+    # ------------------------------------------------------------------ inside
+
+    def _show(self, record: Record) -> None:
+        """A record of the business: to the hub, and what follows from it outside."""
+        data = record.data
+        if record.stream == VISITS:
+            self.errands.visit(data["sku"])
+            return
+        if record.stream == "orders.placed" and data["kind"] == "home":
+            self.errands.visit(data["sku"], order=data["orderNumber"])
+        if record.stream == "support.opened" and (ticket := self.business.support.room.get(data["key"])):
+            self._fresh[data["key"]] = ticket
+        if record.stream == "external":
+            data = {name: data[name] for name in ("title", "type", "description", "severity", "icon")}
+        self._outlet.emit(
+            SHOWN.get(record.stream, record.stream), data, cause=_cause(record.cause), simTime=iso(record.at_us)
+        )
+
+    def _hand_over(self) -> None:
+        """Give the queue what is kept; the rest waits. Who was in the room when a session ended is with the staff."""
+        room = self.business.support.room
+        for key in [key for key in self._fresh if key not in room]:
+            del self._fresh[key]
+        for key in [key for key in self._fresh if key in self._may_show]:
+            if self._outlet.open_ticket(self._fresh[key].draft):
+                del self._fresh[key]
+        self._may_show &= set(self._fresh)
+
+    def _priced(self, number: str, ref: str) -> None:
+        """The customer of an order was told a price. One whose order is with the api already goes without."""
+        if number in self.outbox:
+            self.outbox.price_refs[number] = ref
+
+    def _go_on(self, saved: Saved) -> None:
+        orders: Mapping[str, Order] = self.business.book.orders
+        self.outbox.restore(saved.waiting, orders)
+        self.outbox.price_refs.update(saved.price_refs)
+        self._own_pace, self._is_paused = saved.own_pace, saved.is_paused
+        self._surge_left_s = saved.surge_left_s
+        self.errands.visits.update(saved.visits)
+        self.errands.traffic.update(saved.traffic)
+
+    def _figures(self, now_us: int) -> dict[str, Any]:
+        book, support, visits = self.business.book, self.business.support, self.errands.visits
+        orders, amount_cents = book.today(now_us)
+        told = book.told()
+        return {
+            "orders": told["orders"],
+            "ordersToday": orders,
+            "amountTodayCents": amount_cents,
+            "byRegion": told["by_region"],
+            "byStatus": told["by_status"],
+            "tickets": {
+                "opened": support.opened,
+                "open": support.open,
+                "resolved": support.resolved,
+                "escalated": support.escalated,
+            },
+            "visits": {name: visits[name] for name in ("asked", "answered", "lost", "unsent")},
+            "traffic": {name: self.errands.traffic[name] for name in ("sent", "answered", "failed", "unsent")},
+            "undelivered": len(self.outbox),
+            "people": self.business.people,
+        }
+
+
+def read(text: str) -> Saved:
+    """What `saved` wrote. Raises Misuse."""
+    try:
+        return Saved.model_validate(json.loads(text))
+    except ValueError as error:
+        raise Misuse(f"what was kept cannot be read: {str(error).splitlines()[0]}; the world begins anew") from error
+
+
+def _cause(cause: str) -> dict[str, str]:
+    """`event:rush-orders.1/television` as facilitators read it."""
+    kind, _, id = cause.partition(":")
+    scenario = id.split(".", 1)[0]
+    return {"kind": kind, **({"id": id, "scenario": scenario} if id else {})}
