@@ -33,7 +33,7 @@ CRISIS_GAP = Delay(kind="uniform", min_s=2, max_s=12)
 PRAISE_GAP = Delay(kind="uniform", min_s=5, max_s=20)
 PRAISED_US = 90 * DAY_US  # whose home is newer than this may praise it
 
-_MONTHS: tuple[Season, ...] = ("winter", "winter", *("spring",) * 3, *("summer",) * 3, *("autumn",) * 3, "winter")  # type: ignore[assignment]
+_MONTHS: tuple[Season, ...] = ("winter", "winter", *("spring",) * 3, *("summer",) * 3, *("autumn",) * 3, "winter")
 _BOUNDS: dict[Season, tuple[date, date]] = {
     "winter": (date(2000, 12, 1), date(2000, 2, 29)),
     "spring": (date(2000, 3, 1), date(2000, 5, 31)),

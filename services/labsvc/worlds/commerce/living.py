@@ -72,7 +72,7 @@ class Commerce:
         self.business = business
         self._outlet = outlet
         self._surges = surges
-        self._wall_s = lambda: wall_ns() / 1e9
+        self._wall_ns = wall_ns
         kernel = simulation.kernel
         self.clock = Clock(wall_ns=wall_ns, now_us=kernel.now_us, pace=0)
         self.runner = Runner(kernel, self.clock)
@@ -205,8 +205,7 @@ class Commerce:
         paces = self.business.settings.business.pace
         if self.business.people is not None:
             return paces.workshop
-        latest = self._latest()
-        return paces.scenario if latest is not None and latest.phase(self._now_us) != "settled" else paces.normal
+        return paces.normal if self._phase() in ("", "settled") else paces.scenario
 
     def _pace(self, factor: float) -> dict[str, Any]:
         """A facilitator's pace. Back from a pause to the pace before it is not a wish of anybody's."""
@@ -232,8 +231,18 @@ class Commerce:
         return self.simulation.kernel.now_us
 
     def _latest(self) -> Activation | None:
-        found = [each for each in self.simulation.scenarios.activations if not each.injected]
+        found = self._activations()
         return found[-1] if found else None
+
+    def _activations(self) -> list[Activation]:
+        return [each for each in self.simulation.scenarios.activations if not each.injected]
+
+    def _phase(self) -> str:
+        """The latest scenario's phase; settling as long as an earlier one still does. Empty without any."""
+        phases = [each.phase(self._now_us) for each in self._activations()]
+        if phases and phases[-1] == "settled" and "settling" in phases:
+            return "settling"
+        return phases[-1] if phases else ""
 
     def _trigger(self, scenario: str) -> dict[str, Any]:
         active = self.simulation.scenarios.active()
@@ -271,8 +280,8 @@ class Commerce:
         latest = self._latest()
         if latest is None:
             return None
-        phase, surge = latest.phase(self._now_us), self.errands.surge
-        ends_us = latest.stop_us if phase == "active" else latest.settled_us
+        phase, surge = self._phase(), self.errands.surge
+        ends_us = latest.stop_us if phase == "active" else max(each.settled_us for each in self._activations())
         left_s: float | None = max(0.0, (ends_us - self._now_us) / SECOND_US) if ends_us < NEVER_US else None
         if phase == "active" and surge is not None:
             left_s = max(0.0, surge.left_s)
@@ -290,6 +299,9 @@ class Commerce:
         return {"until": datetime.fromtimestamp(round(time.time() + left_s), UTC).isoformat().replace("+00:00", "Z")}
 
     # ------------------------------------------------------------------ inside
+
+    def _wall_s(self) -> float:
+        return self._wall_ns() / 1e9
 
     def _show(self, record: Record) -> None:
         """A record of the business: to the hub, and what follows from it outside."""
@@ -339,6 +351,7 @@ class Commerce:
             "orders": told["orders"],
             "ordersToday": orders,
             "amountTodayCents": amount_cents,
+            "amountCents": told["amount_cents"],
             "byRegion": told["by_region"],
             "byStatus": told["by_status"],
             "tickets": {

@@ -67,7 +67,7 @@ class Outbox:
 
     def take(self, most: int, now_s: float) -> list[Order]:
         """The next orders to tell, the longest waiting first."""
-        found = []
+        found: list[Order] = []
         for number, order in self._kept.items():
             if len(found) == most:
                 break
