@@ -8,7 +8,7 @@ import asyncio
 import gc
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from statistics import correlation, covariance, fmean, median, stdev, variance
 from typing import Any
@@ -29,6 +29,8 @@ from labsvc.sim.runner import Runner
 from labsvc.sim.simulation import Simulation, restore
 from labsvc.sim.streams import exponential_us
 from labsvc.sim.visit import Visit
+from labsvc.worlds import Answer, TicketDraft
+from labsvc.worlds.commerce import CommerceKind
 
 ROUNDS = 7
 CUSTOMERS = 100_000  # of a round of ours
@@ -48,6 +50,7 @@ def run(say: Say) -> Iterator[Result]:
     yield from truth(say)
     yield from pace(say)
     yield from replay(say)
+    yield from commerce(say)
 
 
 def speed(say: Say) -> Iterator[Result]:
@@ -186,6 +189,76 @@ def replay(say: Say) -> Iterator[Result]:
     restore(Shop(), stored)
     per_s = stored.executed / (time.process_time() - started_s)
     yield Result("replay of a snapshot", per_s, "events/s", f"{stored.executed:,} events, one record each")
+
+
+class Nowhere:
+    """An outlet behind which nobody is: calls are answered at once, events are counted."""
+
+    events = 0
+
+    def emit(self, stream: str, data: Mapping[str, Any], **more: Any) -> None:
+        self.events += 1
+
+    def tickets_wanted(self) -> int:
+        return 0
+
+    def open_ticket(self, draft: TicketDraft) -> bool:
+        return False
+
+    def active_people(self) -> int | None:
+        return None
+
+    def keep_soon(self) -> None:
+        return None
+
+    async def call(self, role: str, method: str, path: str, *, body: Any = None, timeout_s: float) -> Answer:
+        return Answer(200, {})
+
+
+def commerce(say: Say) -> Iterator[Result]:
+    """The commerce world as the host runs it, at the highest pace there is: an hour a second."""
+    say(f"commerce, pace {PACE} for {PACED_S} s")
+    outlet, kind = Nowhere(), CommerceKind()
+    started_s = time.process_time()
+    world = kind.open(outlet, seed=1, saved=None)
+    past_s = time.process_time() - started_s
+    world.saved()
+    world.kept()
+
+    async def play() -> None:
+        running = asyncio.create_task(world.run())
+        while len(world.outbox):  # noqa: ASYNC110  the past is told first, it is not what is measured
+            await asyncio.sleep(0.1)
+        world.command("pace", factor=float(PACE))
+        begun_s, begun_us = time.monotonic(), world.simulation.kernel.now_us
+        spent_s, executed = time.process_time(), world.simulation.kernel.executed
+        while (wall_s := time.monotonic() - begun_s) < PACED_S:
+            await asyncio.sleep(0.5)
+            world.saved()
+            world.kept()
+        kernel = world.simulation.kernel
+        figures.update(
+            kept=(kernel.now_us - begun_us) / 1e6 / wall_s / PACE,
+            per_s=(kernel.executed - executed) / wall_s,
+            cores=(time.process_time() - spent_s) / wall_s,
+        )
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    figures: dict[str, float] = {}
+    asyncio.run(play())
+    shown = f"{figures['per_s']:,.1f} events/s, {figures['cores']:.2f} of a core, saved twice a second"
+    method = f"{shown}; worst {world.clock.worst_lag_ms:.1f} ms"
+    yield Result(f"commerce: lag p99 at {PACE}×", world.clock.lag_p99_ms(), "ms", method, at_most=5)
+    yield Result(f"commerce: pace kept at {PACE}×", figures["kept"], "", "simulated / due", at_least=0.99)
+    begun_s = time.process_time()
+    kind.open(outlet, seed=1, saved=world.saved())
+    again_s = time.process_time() - begun_s
+    days = world.business.settings.business.history_days
+    method = (
+        f"{world.simulation.kernel.executed:,} events replayed; {past_s:.2f} s for a new one with {days} days behind it"
+    )
+    yield Result("commerce: back after a restart", again_s, "s", method)
 
 
 BENCH = Bench("the simulation kernel", run)

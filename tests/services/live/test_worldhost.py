@@ -57,7 +57,7 @@ class Desk:
         self.taken.append(draft)
         return True
 
-    is_known = True
+    is_known: bool = True
 
     def active(self) -> int | None:
         return None
@@ -96,13 +96,15 @@ async def until(holds: Any) -> None:
             await asyncio.sleep(0.01)
 
 
-def played(scene: Any, *, kept: dict[str, str] | None = None) -> Saves:
+def played(
+    scene: Any, *, kept: dict[str, str] | None = None, saves: Saves | None = None, kind: FakeKind | None = None
+) -> Saves:
     """Play a scene with running worlds."""
-    saves = Saves(kept)
+    saves = saves or Saves(kept)
 
     async def play() -> None:
         hub, desk = Hub(RealClock()), Desk()
-        worlds = Worlds([QuickKind()], hub, saves, QuickClock(), seed=1)
+        worlds = Worlds([kind or QuickKind()], hub, saves, QuickClock(), seed=1)
         worlds.start(desk)
         try:
             await until(lambda: worlds.running[0].world is not None)
@@ -142,6 +144,65 @@ def test_world_that_fails_is_opened_again() -> None:
         await until(lambda: worlds.running[0].world is not None and worlds.orders_generated() >= 2)
 
     played(scene)
+
+
+def test_world_begins_anew_when_the_database_was_wiped() -> None:
+    """What was kept is gone, as after `labdriver reset`: a new business, and the old one is not written back."""
+
+    async def scene(worlds: Worlds, hub: Hub, desk: Desk) -> None:
+        old = worlds.running[0].world
+        await until(lambda: saves.kept["fake"].startswith('{"orders": 42'))
+        del saves.kept["fake"]
+        await until(lambda: worlds.running[0].world not in (None, old))
+        assert worlds.orders_generated() <= 1
+
+    saves = Saves({"fake": '{"orders": 41, "tickets": 0, "scenario": null, "pace": 1.0}'})
+    played(scene, saves=saves)
+    assert '"orders": 1,' in saves.kept["fake"]
+
+
+def test_world_learns_that_it_was_kept() -> None:
+    """A world that asks to be kept is kept soon, and told afterwards."""
+    told: list[int] = []
+
+    class Keen(QuickWorld):
+        def kept(self) -> None:
+            told.append(saves.writes)
+
+        async def run(self) -> None:
+            self._outlet.keep_soon()
+            await asyncio.Event().wait()
+
+    class KeenKind(FakeKind):
+        def open(self, outlet: Outlet, *, seed: int, saved: str | None) -> World:
+            return Keen(outlet, seed=seed, saved=saved)
+
+    async def scene(worlds: Worlds, hub: Hub, desk: Desk) -> None:
+        await until(lambda: told)
+
+    saves = Saves()
+    played(scene, saves=saves, kind=KeenKind())
+    assert told[0] == 1
+
+
+def test_worlds_wait_until_the_room_is_known() -> None:
+    """A world that was in a session must not take the first moments of a process for the session's end."""
+
+    async def play() -> None:
+        desk = Desk()
+        desk.is_known = False
+        worlds = Worlds([QuickKind()], Hub(RealClock()), Saves(), QuickClock(), seed=1)
+        worlds.start(desk)
+        try:
+            for _ in range(5):
+                await asyncio.sleep(0.01)
+            assert worlds.running[0].world is None
+            desk.is_known = True
+            await until(lambda: worlds.running[0].world is not None)
+        finally:
+            await worlds.stop()
+
+    asyncio.run(play())
 
 
 def test_scenarios_are_triggered_by_name() -> None:

@@ -159,6 +159,35 @@ def test_same_draft_twice_is_one_ticket(made: Made) -> None:
     assert made.run(made.workshop.analytics.room()).board.tickets.opened == 3
 
 
+def test_closed_ticket_that_is_opened_again_is_told_again(made: Made) -> None:
+    """A business that was killed before it could keep what became of its ticket learns it from the queue."""
+    made.start()
+    made.open_tickets(2)
+    alice = made.join("Alice")[0]
+    ticket = made.run(made.workshop.desk.ask(alice)).ticket
+    made.run(made.workshop.desk.close(alice, ticket.id, "resolved", ""))
+    made.business.told.clear()
+    made.open_tickets(2)
+    assert made.business.told == [("resolved", "T-0")]
+
+
+def test_business_learns_who_is_there(made: Made) -> None:
+    """Unknown before the first beat, None without a session, a number with one."""
+    assert not made.workshop.desk.is_known
+    made.beat()
+    assert (made.workshop.desk.is_known, made.workshop.desk.active()) == (True, None)
+    made.start()
+    made.join("Alice")
+    made.beat()
+    assert made.workshop.desk.active() == 1
+    made.run(made.workshop.hour.pause())
+    made.beat()
+    assert made.workshop.desk.active() == 1
+    made.run(made.workshop.hour.stop())
+    made.beat()
+    assert made.workshop.desk.active() is None
+
+
 def test_hundred_people_at_once_get_different_tickets(made: Made) -> None:
     """However they ask at the same moment: each ticket has one holder, and everybody who can have one has one."""
     made.start()

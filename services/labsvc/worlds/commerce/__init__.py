@@ -21,27 +21,36 @@ from labsvc.sim.simulation import Simulation
 from labsvc.worlds import Outlet
 from labsvc.worlds.commerce import catalogue, errands, living, settings
 from labsvc.worlds.commerce.business import Business
+from labsvc.worlds.commerce.catalogue import Catalogue
 from labsvc.worlds.commerce.living import Commerce
+from labsvc.worlds.commerce.settings import Settings
 
 VERSION = "1"  # of the code: raised when the same commands would no longer lead to the same records
 FOLDER = Path(__file__).parent
 
 
 class CommerceKind:
-    """Implements `labsvc.worlds.Kind`. The clocks are injected by tests."""
+    """Implements `labsvc.worlds.Kind`. Clocks and files are injected by tests."""
 
     name = "commerce"
     title = "Breakwater Homes"
 
     def __init__(
-        self, *, now_s: Callable[[], float] = time.time, wall_ns: Callable[[], int] = time.monotonic_ns
+        self,
+        *,
+        now_s: Callable[[], float] = time.time,
+        wall_ns: Callable[[], int] = time.monotonic_ns,
+        read: Callable[[], Settings] = settings.read,
+        read_catalogue: Callable[[], Catalogue] = catalogue.read,
     ) -> None:
         self._now_s = now_s
         self._wall_ns = wall_ns
+        self._read = read
+        self._read_catalogue = read_catalogue
 
     def open(self, outlet: Outlet, *, seed: int, saved: str | None) -> Commerce:
         """See `worlds.Kind`. A new business has its history behind it, and none of it told to the api yet."""
-        business = Business(settings.read(), catalogue.read(), version=version())
+        business = Business(self._read(), self._read_catalogue(), version=version())
         surges = errands.read()
         if saved is None:
             now_us = int(self._now_s()) * SECOND_US

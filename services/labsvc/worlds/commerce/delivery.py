@@ -7,7 +7,7 @@ The api takes an order twice as easily as once, and its status never goes back.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import structlog
@@ -29,11 +29,19 @@ LOOK_S = 0.1
 class Delivery:
     """The senders of one world."""
 
-    def __init__(self, outlet: Outlet, outbox: Outbox, monotonic_s: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        outlet: Outlet,
+        outbox: Outbox,
+        monotonic_s: Callable[[], float],
+        *,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
         self.told = 0  # orders that were taken in, as often as they were told
         self._outlet = outlet
         self._outbox = outbox
         self._now_s = monotonic_s
+        self._sleep = sleep
         self._pause_s = PAUSE_S[0]
         self._closed_until_s = 0.0
 
@@ -48,7 +56,7 @@ class Delivery:
             now_s = self._now_s()
             orders = [] if now_s < self._closed_until_s else self._next(now_s)
             if not orders:
-                await asyncio.sleep(LOOK_S)
+                await self._sleep(LOOK_S)
                 continue
             try:
                 answer = await self._tell(orders)
