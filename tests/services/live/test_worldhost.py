@@ -151,6 +151,8 @@ def test_world_begins_anew_when_the_database_was_wiped() -> None:
 
     async def scene(worlds: Worlds, hub: Hub, desk: Desk) -> None:
         old = worlds.running[0].world
+        await until(lambda: worlds.orders_generated() == 42)
+        worlds.one("fake").command("stop")  # kept soon after
         await until(lambda: saves.kept["fake"].startswith('{"orders": 42'))
         del saves.kept["fake"]
         await until(lambda: worlds.running[0].world not in (None, old))

@@ -180,7 +180,7 @@ def test_business_learns_who_is_there(made: Made) -> None:
     made.join("Alice")
     made.beat()
     assert made.workshop.desk.active() == 1
-    made.run(made.workshop.hour.pause())
+    made.run(made.workshop.hour.pause(True))
     made.beat()
     assert made.workshop.desk.active() == 1
     made.run(made.workshop.hour.stop())
