@@ -276,11 +276,14 @@ class Business:
         return known[-1]
 
     def _parts(self, about: Entity, region: Region) -> tuple[Part, ...]:
-        return tuple(
-            Part(each.sku, each.name, each.price_cents)
-            for each in self.catalogue.goods.components
-            if self._draw(about, each.sku) < min(0.95, each.attach_ratio * each.regions.get(region.name, 1))
-        )
+        found: list[Part] = []
+        groups: set[str] = set()
+        for each in self.catalogue.goods.components:
+            ratio = min(0.95, each.attach_ratio * each.regions.get(region.name, 1))
+            if each.group not in groups and self._draw(about, each.sku) < ratio:
+                found.append(Part(each.sku, each.name, each.price_cents))
+                groups |= {each.group} - {""}
+        return tuple(found)
 
     def _feedback(self, about: Entity, order: Order, *, stars: int | None = None) -> dict[str, Any]:
         given = stars or int(self.stars.choose(about, "stars")[0])

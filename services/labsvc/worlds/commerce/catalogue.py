@@ -44,6 +44,7 @@ class Component(Form):
     name: str
     price_cents: int = Field(gt=0)
     attach_ratio: Ratio
+    group: str = ""  # a home has one component of a group at most, the first that it draws
     regions: dict[str, float] = Field(default_factory=dict)
 
 
