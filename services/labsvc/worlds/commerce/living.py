@@ -12,20 +12,19 @@ import asyncio
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from labsvc.errors import Misuse
 from labsvc.sim.clock import Clock
-from labsvc.sim.instant import NEVER_US, SECOND_US, iso
-from labsvc.sim.lifecycle import Activation
+from labsvc.sim.instant import SECOND_US, iso
 from labsvc.sim.record import Record
 from labsvc.sim.runner import Runner
 from labsvc.sim.simulation import Simulation
 from labsvc.sim.snapshot import Snapshot
 from labsvc.worlds import Outlet, ScenarioCard
+from labsvc.worlds.commerce import view
 from labsvc.worlds.commerce.business import Business
 from labsvc.worlds.commerce.delivery import Delivery
 from labsvc.worlds.commerce.errands import Errands, SurgeForm
@@ -97,13 +96,8 @@ class Commerce:
     # ------------------------------------------------------------------ for the host
 
     def scenarios(self) -> Sequence[ScenarioCard]:
-        catalogue = self.simulation.scenarios.catalogue
         order = self.business.settings.business_simulator.scenarios.predefined_scenarios
-        return [
-            ScenarioCard(id, catalogue[id].title, catalogue[id].description, self._lasts(id))
-            for id in order
-            if id in catalogue
-        ]
+        return view.cards(self.simulation, self._surges, order)
 
     def command(self, name: str, **arguments: Any) -> Mapping[str, Any]:
         match name:
@@ -128,9 +122,9 @@ class Commerce:
             "pace": self.pace,
             "mode": business.mode,
             "isHeld": self.outbox.is_full,
-            "scenario": self._scenario(),
-            "maintenance": self._maintenance(),
-            "figures": self._figures(now_us),
+            "scenario": view.scenario(self.simulation, self.errands),
+            "maintenance": view.maintenance(self.errands, self._wall_s()),
+            "figures": view.figures(business, self.errands, now_us=now_us, undelivered=len(self.outbox)),
         }
 
     def saved(self) -> str:
@@ -205,7 +199,7 @@ class Commerce:
         paces = self.business.settings.business.pace
         if self.business.people is not None:
             return paces.workshop
-        return paces.normal if self._phase() in ("", "settled") else paces.scenario
+        return paces.normal if view.phase(self.simulation) in ("", "settled") else paces.scenario
 
     def _pace(self, factor: float) -> dict[str, Any]:
         """A facilitator's pace. Back from a pause to the pace before it is not a wish of anybody's."""
@@ -229,20 +223,6 @@ class Commerce:
     @property
     def _now_us(self) -> int:
         return self.simulation.kernel.now_us
-
-    def _latest(self) -> Activation | None:
-        found = self._activations()
-        return found[-1] if found else None
-
-    def _activations(self) -> list[Activation]:
-        return [each for each in self.simulation.scenarios.activations if not each.injected]
-
-    def _phase(self) -> str:
-        """The latest scenario's phase; settling as long as an earlier one still does. Empty without any."""
-        phases = [each.phase(self._now_us) for each in self._activations()]
-        if phases and phases[-1] == "settled" and "settling" in phases:
-            return "settling"
-        return phases[-1] if phases else ""
 
     def _trigger(self, scenario: str) -> dict[str, Any]:
         active = self.simulation.scenarios.active()
@@ -271,33 +251,6 @@ class Commerce:
         if active is not None and active.scenario.id in self._surges and left_s is not None:
             self.errands.begin(active.id, self._surges[active.scenario.id], left_s=left_s)
 
-    def _lasts(self, id: str) -> str:
-        surge, duration_s = self._surges.get(id), self.simulation.scenarios.catalogue[id].duration_s
-        seconds = surge.for_s if surge else duration_s or 0
-        return "at once" if seconds < 10 else f"{seconds:g} seconds" if seconds < 120 else f"{seconds / 60:g} minutes"
-
-    def _scenario(self) -> dict[str, Any] | None:
-        latest = self._latest()
-        if latest is None:
-            return None
-        phase, surge = self._phase(), self.errands.surge
-        ends_us = latest.stop_us if phase == "active" else max(each.settled_us for each in self._activations())
-        left_s: float | None = max(0.0, (ends_us - self._now_us) / SECOND_US) if ends_us < NEVER_US else None
-        if phase == "active" and surge is not None:
-            left_s = max(0.0, surge.left_s)
-        return {
-            "id": latest.scenario.id,
-            "name": latest.scenario.title,
-            "status": phase,
-            "leftS": None if left_s is None else round(left_s),
-        }
-
-    def _maintenance(self) -> dict[str, str] | None:
-        until_s = self.errands.maintenance_until_s
-        if until_s is None or (left_s := until_s - self._wall_s()) <= 0:
-            return None
-        return {"until": datetime.fromtimestamp(round(time.time() + left_s), UTC).isoformat().replace("+00:00", "Z")}
-
     # ------------------------------------------------------------------ inside
 
     def _wall_s(self) -> float:
@@ -316,7 +269,7 @@ class Commerce:
         if record.stream == "external":
             data = {name: data[name] for name in ("title", "type", "description", "severity", "icon")}
         self._outlet.emit(
-            SHOWN.get(record.stream, record.stream), data, cause=_cause(record.cause), simTime=iso(record.at_us)
+            SHOWN.get(record.stream, record.stream), data, cause=view.cause(record.cause), simTime=iso(record.at_us)
         )
 
     def _hand_over(self) -> None:
@@ -343,29 +296,6 @@ class Commerce:
         self.errands.visits.update(saved.visits)
         self.errands.traffic.update(saved.traffic)
 
-    def _figures(self, now_us: int) -> dict[str, Any]:
-        book, support, visits = self.business.book, self.business.support, self.errands.visits
-        orders, amount_cents = book.today(now_us)
-        told = book.told()
-        return {
-            "orders": told["orders"],
-            "ordersToday": orders,
-            "amountTodayCents": amount_cents,
-            "amountCents": told["amount_cents"],
-            "byRegion": told["by_region"],
-            "byStatus": told["by_status"],
-            "tickets": {
-                "opened": support.opened,
-                "open": support.open,
-                "resolved": support.resolved,
-                "escalated": support.escalated,
-            },
-            "visits": {name: visits[name] for name in ("asked", "answered", "lost", "unsent")},
-            "traffic": {name: self.errands.traffic[name] for name in ("sent", "answered", "failed", "unsent")},
-            "undelivered": len(self.outbox),
-            "people": self.business.people,
-        }
-
 
 def read(text: str) -> Saved:
     """What `saved` wrote. Raises Misuse."""
@@ -373,10 +303,3 @@ def read(text: str) -> Saved:
         return Saved.model_validate(json.loads(text))
     except ValueError as error:
         raise Misuse(f"what was kept cannot be read: {str(error).splitlines()[0]}; the world begins anew") from error
-
-
-def _cause(cause: str) -> dict[str, str]:
-    """`event:rush-orders.1/television` as facilitators read it."""
-    kind, _, id = cause.partition(":")
-    scenario = id.split(".", 1)[0]
-    return {"kind": kind, **({"id": id, "scenario": scenario} if id else {})}
