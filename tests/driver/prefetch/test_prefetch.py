@@ -80,6 +80,15 @@ def test_image_of_an_older_kit_is_dropped(bare: World) -> None:
     assert "postgres_18.1-alpine.tar.gz" not in names
 
 
+def test_half_that_a_killed_docker_left_is_cleared_away(bare: World) -> None:
+    """`docker save` writes beside its target; nobody would ever take that file away."""
+    left = bundle.folder(bare.root, bare.settings) / "cluster" / ".docker_temp_1934510619"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"half")
+    fetch(bare)
+    assert not left.exists()
+
+
 def test_docker_that_does_not_run_is_told(bare: World) -> None:
     """And that the local runtime needs nothing of this."""
     bare.tools.daemon = False
@@ -98,14 +107,25 @@ def stick(bare: World, tmp_path: Path) -> Path:
 
 
 def test_bundle_is_taken_from_a_stick_without_network(bare: World, tmp_path: Path) -> None:
-    """`make prefetch BUNDLE=…`: copied, compared, complete."""
+    """`make prefetch BUNDLE=…`: copied, compared, complete; what Docker itself runs is in Docker."""
     there = stick(bare, tmp_path)
+    bare.tools.images.clear()
     bare.tools.calls.clear()
     done = take(bare.root, bare.settings, there, say=bare.say)
     assert len(done.fetched) == len(bundle.wanted(bare.root))
     assert bundle.missing(bundle.folder(bare.root, bare.settings), bundle.wanted(bare.root)) == []
-    assert bare.tools.calls == []
+    assert bare.tools.called("docker", "pull") == []
+    assert bare.tools.images == {item.image for item in bundle.wanted(bare.root) if item.name.startswith("docker/")}
     assert take(bare.root, bare.settings, there, say=bare.say).fetched == []
+
+
+def test_bundle_is_taken_while_docker_does_not_run(bare: World, tmp_path: Path) -> None:
+    """The copy is what matters; `up` gives Docker its images when it can."""
+    there = stick(bare, tmp_path)
+    bare.tools.daemon = False
+    done = take(bare.root, bare.settings, there, say=bare.say)
+    assert len(done.fetched) == len(bundle.wanted(bare.root))
+    assert "could not load" in bare.said[-1]
 
 
 def test_interrupted_copy_goes_on_in_the_middle_of_a_file(bare: World, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -21,6 +22,7 @@ NODE_PACKAGES = (
     "ca-certificates,python3-minimal,openssl,containerd,runc,iptables,ipset,conntrack,socat,"
     "containernetworking-plugins,etcd-server,procps,iproute2,kmod,findutils"
 )
+PYTHON_PACKAGES = "ca-certificates,python3,python3-venv"
 SLIM = ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info", "var/lib/apt/lists")
 START_POSTGRES = """#!/bin/sh
 set -e
@@ -44,7 +46,7 @@ def tree(work: Path, name: str, packages: str) -> Path:
     """A Debian root file system, made once, without its documentation."""
     root = work / name
     if not (root / "etc").is_dir():
-        run("debootstrap", "--variant=minbase", f"--include={packages}", SUITE, str(root))
+        run("debootstrap", "--variant=minbase", f"--include={packages}", SUITE, str(root), *mirror())
     for path in SLIM:
         shutil.rmtree(root / path, ignore_errors=True)
     for path in root.glob("var/cache/apt/archives/*.deb"):
@@ -52,13 +54,30 @@ def tree(work: Path, name: str, packages: str) -> Path:
     return root
 
 
-def imported(root: Path, tag: str, *changes: str) -> None:
+def mirror() -> list[str]:
+    """The Debian mirror of this machine's own apt; none: debootstrap's own default."""
+    asked = ["apt-get", "indextargets", "--format", "$(REPO_URI)", "Label: Debian", "Created-By: Packages"]
+    try:
+        told = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.split()
+    except OSError:
+        return []
+    return told[:1]
+
+
+def link_python(root: Path) -> None:
+    """`python3` where the official image has it."""
+    for name in ("python3", "python"):
+        link = root / "usr/local/bin" / name
+        link.unlink(missing_ok=True)
+        link.symlink_to("/usr/bin/python3.13")
+
+
+def imported(root: Path, tag: str, *changes: str, env: Mapping[str, str] | None = None) -> None:
     """`docker import` of a folder."""
     with subprocess.Popen(["tar", "-C", str(root), "-c", "."], stdout=subprocess.PIPE) as tar:
         options = [part for change in changes for part in ("-c", change)]
-        subprocess.run(
-            ["docker", "import", *options, "-", tag], stdin=tar.stdout, check=True, stdout=subprocess.DEVNULL
-        )
+        command = ["docker", "import", *options, "-", tag]
+        subprocess.run(command, stdin=tar.stdout, check=True, stdout=subprocess.DEVNULL, env=env)
     print(tag)
 
 
@@ -76,11 +95,8 @@ def run(*args: str, **more: str) -> None:
 
 def main() -> None:
     binaries, work = Path(sys.argv[1]), Path(sys.argv[2])
-    python = tree(work, "python", "ca-certificates,python3,python3-venv")
-    for name in ("python3", "python"):
-        link = python / "usr/local/bin" / name
-        link.unlink(missing_ok=True)
-        link.symlink_to("/usr/bin/python3.13")
+    python = tree(work, "python", PYTHON_PACKAGES)
+    link_python(python)
     imported(python, PYTHON, 'CMD ["python3"]')
 
     postgres = tree(work, "postgres", "postgresql-17")

@@ -34,6 +34,8 @@ root = "/var/lib/rancher/k3s/containerd"
 [plugins."io.containerd.grpc.v1.cri"]
   sandbox_image = "PAUSE"
   restrict_oom_score_adj = true
+  [plugins."io.containerd.grpc.v1.cri".registry]
+    config_path = "/etc/containerd/certs.d"
   [plugins."io.containerd.grpc.v1.cri".cni]
     bin_dir = "/usr/lib/cni"
 [plugins."io.containerd.grpc.v1.cri".containerd]
@@ -137,7 +139,7 @@ def wait_api(what: str) -> None:
             time.sleep(0.1)
 
 
-def control_plane(controller_args: list[str]) -> None:
+def control_plane(apiserver_args: list[str], controller_args: list[str]) -> None:
     start("etcd", "--data-dir", str(STATE / "etcd"), "--listen-client-urls=http://127.0.0.1:2379",
           "--advertise-client-urls=http://127.0.0.1:2379", "--listen-peer-urls=http://127.0.0.1:2380",
           "--unsafe-no-fsync")  # fmt: skip
@@ -151,7 +153,7 @@ def control_plane(controller_args: list[str]) -> None:
         f"--requestheader-client-ca-file={PKI}/ca.crt", "--requestheader-username-headers=X-Remote-User",
         "--requestheader-group-headers=X-Remote-Group", "--requestheader-extra-headers-prefix=X-Remote-Extra-",
         f"--proxy-client-cert-file={PKI}/admin.crt", f"--proxy-client-key-file={PKI}/admin.key",
-        f"--advertise-address={address()}",
+        f"--advertise-address={address()}", *apiserver_args,
     )  # fmt: skip
     wait_api("readyz")
     admin = "/etc/rancher/k3s/k3s.yaml"
@@ -246,10 +248,13 @@ def main() -> None:
     LOGS.mkdir(parents=True, exist_ok=True)
     log("Starting k3s stand-in")
     sans = [args[i + 1] for i, arg in enumerate(args) if arg == "--tls-san"]
-    controller = [f"--{arg.split('=', 1)[1]}" for arg in args if arg.startswith("--kube-controller-manager-arg=")]
+    apiserver, controller = (
+        [f"--{arg.split('=', 1)[1]}" for arg in args if arg.startswith(f"--kube-{part}-arg=")]
+        for part in ("apiserver", "controller-manager")
+    )
     make_pki(sans)
     kubeconfig(Path("/etc/rancher/k3s/k3s.yaml"), "admin")
-    control_plane(controller)
+    control_plane(apiserver, controller)
     node()
     kubeconfig(Path(os.environ.get("K3S_KUBECONFIG_OUTPUT", "/output/kubeconfig.yaml")), "admin")
     log("k3s is up and running")

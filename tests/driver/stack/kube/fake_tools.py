@@ -136,7 +136,7 @@ class Tools:
                 self.images.add(name)
                 return 0, f"{name}\n", ""
             case ["save", "-o", path, *names] if set(names) <= self.images:
-                Path(path).write_bytes(" ".join(names).encode() * 100)
+                Path(path).write_bytes(f"{' '.join(names)} ".encode() * 100)
                 return 0, "", ""
             case ["load", "-i", path]:
                 import gzip
