@@ -12,15 +12,15 @@ from labdriver.errors import EnvironmentFault
 
 
 @contextmanager
-def hold(path: Path, *, what: str, by: str) -> Iterator[None]:
-    """Hold the stack for `what` (a lab, a verify). Raises EnvironmentFault naming who holds it and since when."""
+def hold(path: Path, *, what: str, by: str, thing: str = "the stack") -> Iterator[None]:
+    """Hold `thing` for `what` (a lab, a verify). Raises EnvironmentFault naming who holds it and since when."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+", encoding="utf-8") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise EnvironmentFault(
-                f"the stack is in use: {_holder(path)}", next_step="wait for it to end, then the same command"
+                f"{thing} is in use: {_holder(path)}", next_step="wait for it to end, then the same command"
             ) from error
         file.truncate(0)
         since = datetime.now(UTC).strftime("%H:%M:%S UTC")

@@ -1,7 +1,7 @@
-"""A Docker engine of the test's own: its own data, its own socket, no network bridge, ended with the test.
+"""A Docker engine for tests: the one that runs, else one of the test's own, with its own data and socket.
 
-Only where root, `dockerd` and `debootstrap` are; anywhere else the test is skipped with what is missing. The base
-image cannot be pulled on every machine, so it is made: Debian by debootstrap, imported under the Dockerfile's tag.
+The base image cannot be pulled on every machine; where Docker does not have it, it is made: Debian by debootstrap,
+imported under the Dockerfile's tag. Where neither can be had the test is skipped with what is missing.
 """
 
 import os
@@ -20,15 +20,18 @@ START_S, CALL_S = 30.0, 300.0
 
 
 class Engine:
-    """One running daemon."""
+    """One running daemon. What a test makes in it is taken away again."""
 
-    def __init__(self, socket: Path, folder: Path) -> None:
-        self.folder = folder
-        self._env = {**os.environ, "DOCKER_HOST": f"unix://{socket}", "DOCKER_BUILDKIT": "1"}
+    def __init__(self, folder: Path, host: str = "") -> None:
+        """`host` as DOCKER_HOST has it, "": the daemon that this machine's own client talks to."""
+        self._folder = folder
+        self._docker = _client()
+        self._env = {**os.environ, "DOCKER_BUILDKIT": "1"} | ({"DOCKER_HOST": host} if host else {})
+        self._made: list[str] = []
 
     def run(self, *args: str) -> subprocess.CompletedProcess[str]:
         """`docker ARGS`, whatever comes of it."""
-        command = ["docker", *args]
+        command = [self._docker, *args]
         return subprocess.run(command, env=self._env, capture_output=True, text=True, timeout=CALL_S)
 
     def made(self, *args: str) -> str:
@@ -37,31 +40,70 @@ class Engine:
         assert done.returncode == 0, f"docker {' '.join(args)}: {done.stderr.strip()[-600:]}"
         return done.stdout.strip()
 
-    def make_base(self, tag: str) -> None:
-        """Debian with Python, imported as `tag`. Skips the test where debootstrap cannot fetch packages."""
+    def build(self, tag: str, *args: str) -> None:
+        """`docker build -t TAG ARGS`."""
+        self._made.append(tag)
+        self.made("build", "-t", tag, *args)
+
+    def have_base(self, tag: str) -> None:
+        """Have `tag` in Docker: as it is, or made of Debian's packages. Skips the test where they cannot be had."""
+        if self.run("image", "inspect", tag).returncode == 0:
+            return
+        if os.geteuid() != 0 or shutil.which("debootstrap") is None:
+            pytest.skip(f"Docker has no {tag}, and to make it takes root and debootstrap")
         try:
-            root = images.tree(self.folder, "python", images.PYTHON_PACKAGES)
+            root = images.tree(self._folder, "python", images.PYTHON_PACKAGES)
         except subprocess.CalledProcessError as error:
             pytest.skip(f"debootstrap ended with {error.returncode}: no Debian mirror here?")
         images.link_python(root)
+        self._made.append(tag)
         images.imported(root, tag, 'CMD ["python3"]', env=self._env)
+
+    def clear(self) -> None:
+        """Remove the images that were made."""
+        self.run("image", "rm", "-f", *self._made)
+
+
+def _client() -> str:
+    """A client that can build: one with buildx, or one so old that it has it inside. Skips the test without any."""
+    folders = [*os.environ["PATH"].split(os.pathsep), "/usr/bin"]  # a client without may stand before one with
+    for found in dict.fromkeys(filter(None, (shutil.which("docker", path=one) for one in folders))):
+        told = subprocess.run([found, "buildx", "version"], capture_output=True).returncode == 0
+        version = subprocess.run([found, "--version"], capture_output=True, text=True).stdout
+        if told or " version 20." in version:
+            return found
+    pytest.skip("no docker client that can build is installed (buildx)")
 
 
 @contextmanager
 def started() -> Iterator[Engine]:
     """An engine, or a skipped test with the reason."""
-    missing = [name for name in ("dockerd", "docker", "debootstrap") if shutil.which(name) is None]
-    if os.name != "posix" or os.geteuid() != 0 or missing:
-        pytest.skip(f"needs root and {', '.join(missing) or 'Linux'}")
     folder = Path(tempfile.mkdtemp(prefix="bw-"))  # short: a socket's path may have 107 bytes
-    log = folder / "log"
-    socket = folder / "sock"
-    roots = [f"--data-root={folder / 'data'}", f"--exec-root={folder / 'exec'}", f"--pidfile={folder / 'pid'}"]
-    closed = ["--bridge=none", "--iptables=false", "--ip6tables=false"]
-    with log.open("wb") as out:
-        daemon = subprocess.Popen(["dockerd", *roots, *closed, "-H", f"unix://{socket}"], stdout=out, stderr=out)
     try:
-        engine = Engine(socket, folder)
+        running = Engine(folder)
+        if running.run("version").returncode == 0:
+            yield running
+            running.clear()
+        else:
+            with _own(folder) as engine:
+                yield engine
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _own(folder: Path) -> Iterator[Engine]:
+    if os.geteuid() != 0 or shutil.which("dockerd") is None:
+        pytest.skip("no Docker engine runs, and to start one takes root and dockerd")
+    log, host = folder / "log", f"unix://{folder / 'sock'}"
+    roots = [f"--data-root={folder / 'data'}", f"--exec-root={folder / 'exec'}", f"--pidfile={folder / 'pid'}"]
+    # a daemon without bridge removes docker0, whoever made it
+    bridge = [] if Path("/sys/class/net/docker0").exists() else ["--bridge=none"]
+    command = ["dockerd", *roots, *bridge, "--iptables=false", "--ip6tables=false", "-H", host]
+    with log.open("wb") as out:
+        daemon = subprocess.Popen(command, stdout=out, stderr=out)
+    try:
+        engine = Engine(folder, host)
         until_s = time.monotonic() + START_S
         while engine.run("version").returncode:
             if daemon.poll() is not None or time.monotonic() > until_s:
@@ -71,4 +113,3 @@ def started() -> Iterator[Engine]:
     finally:
         daemon.terminate()
         daemon.wait(timeout=START_S)
-        shutil.rmtree(folder, ignore_errors=True)

@@ -38,15 +38,15 @@ child.terminate()
 def engine() -> Iterator[Engine]:
     """With the dependency layer built, once for all tests of this file."""
     with engines.started() as one:
-        one.make_base(images.PYTHON)
+        one.have_base(images.PYTHON)
         given = [f"--secret=id=certificates,src={CERTIFICATES}"] if CERTIFICATES.is_file() else []
-        one.made("build", "--network", "host", *given, "--target", "dependencies", "-t", BASE, str(SERVICES))
+        one.build(BASE, "--network", "host", *given, "--target", "dependencies", str(SERVICES))
         yield one
 
 
 def built(engine: Engine, source: Path) -> str:
     """The image of a source upon the dependency layer, built without network."""
-    engine.made("build", "--network", "none", "--build-arg", f"BASE={BASE}", "-t", APP, str(source))
+    engine.build(APP, "--network", "none", "--build-arg", f"BASE={BASE}", str(source))
     return APP
 
 

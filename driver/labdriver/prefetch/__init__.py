@@ -10,10 +10,12 @@ import gzip
 import os
 import platform
 import shutil
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 from labdriver.errors import EnvironmentFault, Misuse
+from labdriver.lock import hold
 from labdriver.settings import Settings
 from labdriver.stack.command import run
 from labdriver.stack.kube import bundle, image
@@ -40,6 +42,11 @@ def prefetch(root: Path, settings: Settings, *, say: Say) -> Done:
     """Fetch what the bundle lacks. Raises EnvironmentFault listing what could not be had; the rest is kept."""
     _need_docker()
     path = bundle.folder(root, settings)
+    with _held(path, root):
+        return _filled(path, root, settings, say)
+
+
+def _filled(path: Path, root: Path, settings: Settings, say: Say) -> Done:
     files = _kept(path)
     fetched: list[str] = []
     failed: list[str] = []
@@ -77,6 +84,11 @@ def take(root: Path, settings: Settings, source: Path, *, say: Say) -> Done:
         raise Misuse(
             f"{source} is for {bundle.arch(source)}, this machine is {_arch()}", next_step="ask for the other one"
         )
+    with _held(path, root):
+        return _copied(path, source, offered, root, say)
+
+
+def _copied(path: Path, source: Path, offered: dict[str, File], root: Path, say: Say) -> Done:
     files = _kept(path) if source.resolve() != path.resolve() else offered
     fetched: list[str] = []
     for file in offered.values():
@@ -95,6 +107,11 @@ def take(root: Path, settings: Settings, source: Path, *, say: Say) -> Done:
         )
     _hand_over(path, files, say)
     return _done(files, fetched)
+
+
+def _held(path: Path, root: Path) -> AbstractContextManager[None]:
+    """One at a time: two of them would take away each other's halves."""
+    return hold(path / "prefetch.lock", what="prefetch", by=str(root), thing=str(path))
 
 
 def _hand_over(path: Path, files: dict[str, File], say: Say) -> None:

@@ -7,6 +7,7 @@ import pytest
 from tests.driver.stack.kube.conftest import World, checkout, world  # noqa: F401  (fixtures)
 
 from labdriver.errors import EnvironmentFault, Misuse
+from labdriver.lock import hold
 from labdriver.prefetch import prefetch, take
 from labdriver.settings import Settings
 from labdriver.stack.kube import bundle
@@ -78,6 +79,17 @@ def test_image_of_an_older_kit_is_dropped(bare: World) -> None:
     assert fetch(bare) == ["postgres:18.2-alpine"]
     names = {file.name for file in (bundle.folder(bare.root, bare.settings) / "cluster").iterdir()}
     assert "postgres_18.1-alpine.tar.gz" not in names
+
+
+def test_two_at_a_time_are_refused(bare: World, tmp_path: Path) -> None:
+    """They would take away each other's halves; the second is told who is at it. Seen for real."""
+    there = stick(bare, tmp_path)
+    lock = bundle.folder(bare.root, bare.settings) / "prefetch.lock"
+    with hold(lock, what="prefetch", by="the other one", thing="it"):
+        with pytest.raises(EnvironmentFault, match="is in use: prefetch by the other one since"):
+            fetch(bare)
+        with pytest.raises(EnvironmentFault, match="is in use: prefetch by the other one since"):
+            take(bare.root, bare.settings, there, say=bare.say)
 
 
 def test_half_that_a_killed_docker_left_is_cleared_away(bare: World) -> None:

@@ -20,6 +20,7 @@ from labdriver.stack.runtime import Say
 BASE = f"{IMAGE}-base"
 DIGITS = 12
 INSTALL_S, COPY_S, ASK_S, SAVE_S = 900.0, 120.0, 10.0, 300.0
+TOLD_CHARS = 300  # of a reason
 NOT_SOURCE = {"__pycache__"}
 
 
@@ -55,13 +56,13 @@ def build(root: Path, wanted: Image, settings: Settings, say: Say) -> None:
         built = _build(root, "--target", "dependencies", *_secrets(settings), "-t", wanted.base, timeout_s=INSTALL_S)
         if not built.ok:
             raise EnvironmentFault(
-                f"the dependency layer was not built: {built.last_words}",
+                f"the dependency layer was not built: {_why(built)}",
                 next_step="make prefetch RUNTIME=k3d on a good network, or make prefetch BUNDLE=<folder>",
             )
     say("building the image")
     built = _build(root, "--build-arg", f"BASE={wanted.base}", "-t", wanted.app, timeout_s=COPY_S)
     if not built.ok:
-        raise EnvironmentFault(f"the image was not built: {built.last_words}", next_step="docker build services")
+        raise EnvironmentFault(f"the image was not built: {_why(built)}", next_step="docker build services")
 
 
 def save(names: Iterable[str], path: Path) -> None:
@@ -93,6 +94,11 @@ def _build(root: Path, *args: str, timeout_s: float) -> Ran:
         timeout_s=timeout_s,
         more_env={"DOCKER_BUILDKIT": "1"},
     )
+
+
+def _why(built: Ran) -> str:
+    """Docker's last words without the command that it repeats, which is longer than any reason."""
+    return built.last_words.rpartition("]: ")[2][-TOLD_CHARS:]
 
 
 def _secrets(settings: Settings) -> list[str]:

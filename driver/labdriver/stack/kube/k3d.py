@@ -145,7 +145,7 @@ class K3dCluster:
         if not ran.ok:
             containers.clear(self.title)
             raise EnvironmentFault(
-                f"k3d did not make the cluster: {_reason(ran)}", next_step="make preflight RUNTIME=k3d"
+                f"k3d did not make the cluster: {supply.reason(ran)}", next_step="make preflight RUNTIME=k3d"
             )
         if not self._answers(within_s=START_S):
             raise EnvironmentFault(
@@ -158,7 +158,7 @@ class K3dCluster:
         ran = self._k3d("cluster", "delete", self.title, timeout_s=STOP_S)
         if containers.look(self.title) is not None:
             raise EnvironmentFault(
-                f"k3d did not delete the cluster: {_reason(ran)}", next_step=f"k3d cluster delete {self.title}"
+                f"k3d did not delete the cluster: {supply.reason(ran)}", next_step=f"k3d cluster delete {self.title}"
             )
         containers.clear(self.title)
         (self.folder / cluster.STATE).unlink(missing_ok=True)
@@ -240,9 +240,3 @@ class K3dCluster:
 def _is_ready(node: Object) -> bool:
     conditions = node.get("status", {}).get("conditions", [])
     return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
-
-
-def _reason(ran: Ran) -> str:
-    """k3d's last line only says that it rolled back; the first error says why."""
-    lines = [line for line in (ran.err + ran.out).splitlines() if "ERRO" in line or "FATA" in line]
-    return lines[0].strip() if lines else ran.last_words

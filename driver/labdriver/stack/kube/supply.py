@@ -4,7 +4,7 @@ from pathlib import Path
 
 from labdriver.errors import EnvironmentFault
 from labdriver.settings import Settings
-from labdriver.stack.command import run
+from labdriver.stack.command import Ran, run
 from labdriver.stack.kube import bundle, containers, image
 from labdriver.stack.kube.image import Image
 from labdriver.stack.runtime import Say
@@ -47,7 +47,7 @@ def into_node(root: Path, settings: Settings, title: str, wanted: Image, *, say:
     say("handing the image to the cluster")
     ran = run("k3d", "image", "import", wanted.app, "-c", title, "-m", "direct", timeout_s=IMPORT_S)
     if not ran.ok or not containers.holds(title, wanted.app):  # k3d ends with 0 when an import has failed
-        raise EnvironmentFault(f"the image was not imported: {ran.last_words}", next_step="make down up")
+        raise EnvironmentFault(f"the image was not imported: {reason(ran)}", next_step="make down up")
     image.remove_older(wanted)
 
 
@@ -57,3 +57,9 @@ def _lay_base(root: Path, settings: Settings, wanted: Image) -> None:
     held = bundle.read(path).get(bundle.BASE_FILE)
     if held and held.image == wanted.base and not image.in_docker(wanted.base):
         image.load(path / held.name)
+
+
+def reason(ran: Ran) -> str:
+    """k3d's last line only says that it rolled back or gave up; the first error says why."""
+    lines = [line for line in (ran.err + ran.out).splitlines() if "ERRO" in line or "FATA" in line]
+    return lines[0].strip() if lines else ran.last_words

@@ -1,6 +1,7 @@
 """`dev` does the least that brings a change into service, and never lets broken code stay there."""
 
 import threading
+import time
 
 import pytest
 from tests.driver.stack.kube.conftest import BROKEN, World
@@ -96,7 +97,7 @@ def test_image_that_was_not_imported_is_told(up: World) -> None:
     """k3d ends with 0 when an import has failed; the node is asked."""
     up.tools.import_fails = True
     (up.root / "services" / "labsvc" / "cli.py").write_text("print('edited')\n")
-    with pytest.raises(EnvironmentFault, match="the image was not imported"):
+    with pytest.raises(EnvironmentFault, match=r"the image was not imported: ERRO.* failed to import"):
         up.k3d().dev(up.say)
 
 
@@ -153,7 +154,14 @@ def test_wait_ready_returns_when_the_part_comes_up(up: World) -> None:
     deployment = up.api.get("Deployment", "generator")
     assert deployment is not None
     up.api.roll(deployment)
-    threading.Timer(0.3, up.api.release, ("generator",)).start()
+
+    def release_once_watched() -> None:
+        until_s = time.monotonic() + 20
+        while not up.api.called("GET", "deployments?watch=1") and time.monotonic() < until_s:
+            time.sleep(0.02)
+        up.api.release("generator")
+
+    threading.Thread(target=release_once_watched, daemon=True).start()
     assert up.k3d(ready_timeout_s=20).wait_ready().ready
     assert up.api.called("GET", "deployments?watch=1") != []
 
