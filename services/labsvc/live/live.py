@@ -98,7 +98,7 @@ class Live:
             routes=[
                 *rest.routes(endpoints, self.workshop.door),
                 Route("/openapi.json", described),
-                *pages.routes(),
+                *pages.routes(self.workshop.hour.runs),
             ],
             exception_handlers={HTTPException: _told},
         )

@@ -10,16 +10,19 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 FOLDER = Path(__file__).with_name("static")
-PAGES = {"/board": "board.html", "/facilitator": "facilitator.html", "/tickets": "tickets.html", "/admin": "admin.html"}
-FIRST = "/board"
+PAGES = {f"/{name}": f"{name}.html" for name in ("board", "business", "facilitator", "tickets", "admin")}
 
 
-def routes(folder: Path = FOLDER) -> list[Route]:
-    """`/board` and the other pages, and `/static/<file>` for what they load."""
+def routes(hour_runs: Callable[[], Awaitable[bool]], folder: Path = FOLDER) -> list[Route]:
+    """`/board` and the other pages, and `/static/<file>` for what they load.
+
+    `/` leads to the board while `hour_runs()`, else to the business.
+    """
     files = {path.name: _file(path) for path in sorted(folder.iterdir()) if path.is_file()}
 
     async def first(_: Request) -> Response:
-        return RedirectResponse(FIRST)
+        page = "/board" if await hour_runs() else "/business"
+        return RedirectResponse(page, headers={"cache-control": "no-store"})
 
     return [
         Route("/", first),

@@ -66,6 +66,14 @@ class Hour:
                 await sessions.note(db, session, "scenario", name, now_s=self._context.now_s())
         return status
 
+    async def runs(self) -> bool:
+        """Whether a session lives; False too while the database is away."""
+        try:
+            async with self._context.store.turn() as db:
+                return await sessions.live(db) is not None
+        except Refused:
+            return False
+
     async def status(self) -> Metrics:
         """The source's WorkshopMetrics of the session that runs or ran last."""
         context, now_s = self._context, self._context.now_s()

@@ -1,11 +1,15 @@
-"""The generator as a process on a real Postgres: started, killed and started again behind the same socket."""
+"""The generator as a process on a real Postgres: started, killed and started again behind the same socket.
+
+And Chromium, which looks at its pages.
+"""
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,12 +17,18 @@ from typing import Any
 
 import httpx
 import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 from tests.services.workshop.conftest import Server, postgres
 
 from labdriver.join import new_token
 
 ROOT = Path(__file__).resolve().parents[3]
 READY_S = 20.0
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+ARGS = ["--no-sandbox", "--disable-quic", "--disable-background-networking", "--no-first-run"]
+WAIT_MS = 15_000
+
+Visit = Callable[..., Page]
 
 __all__ = ["postgres"]  # the fixture of the workshop's tests
 
@@ -107,3 +117,36 @@ def generator(postgres: Server, tmp_path_factory: pytest.TempPathFactory) -> Ite
             made.kill()
         made.http.close()
         listener.close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium; the test is skipped where there is none."""
+    if CHROMIUM is None:
+        pytest.skip("Chromium is not installed: apt-get install chromium")
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def visit(browser: Browser, generator: Generator) -> Iterator[Visit]:
+    """Open a page in a browser of its own; a script's error, or anything the policy forbids, fails the test."""
+    contexts, trouble = [], []
+    expect.set_options(timeout=WAIT_MS)
+
+    def go(path: str, *, width: int = 1280, scheme: str = "light") -> Page:
+        context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)  # type: ignore[arg-type]
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: trouble.append(f"{path}: {error}"))
+        page.on("console", lambda told: trouble.append(told.text) if "Content Security" in told.text else None)
+        page.on("dialog", lambda dialog: dialog.accept())
+        page.goto(generator.url + path)
+        return page
+
+    yield go
+    for context in contexts:
+        context.close()
+    assert trouble == []

@@ -1,54 +1,13 @@
 """The pages in Chromium, as people use them: join, take a ticket, trigger, watch the board, lose the connection."""
 
 import re
-import shutil
-from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
-from tests.services.live.conftest import Generator
+from playwright.sync_api import expect
+from tests.services.live.conftest import Generator, Visit
 from tests.services.workshop.test_runs import line
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-ARGS = ["--no-sandbox", "--disable-quic", "--disable-background-networking", "--no-first-run"]
-WAIT_MS = 15_000
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed: apt-get install chromium"),
-]
-
-Visit = Callable[..., Page]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
-        yield opened
-        opened.close()
-
-
-@pytest.fixture
-def visit(browser: Browser, generator: Generator) -> Iterator[Visit]:
-    """Open a page in a browser of its own; a script's error, or anything the policy forbids, fails the test."""
-    contexts, trouble = [], []
-    expect.set_options(timeout=WAIT_MS)
-
-    def go(path: str, *, width: int = 1280, scheme: str = "light") -> Page:
-        context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)  # type: ignore[arg-type]
-        contexts.append(context)
-        page = context.new_page()
-        page.on("pageerror", lambda error: trouble.append(f"{path}: {error}"))
-        page.on("console", lambda told: trouble.append(told.text) if "Content Security" in told.text else None)
-        page.on("dialog", lambda dialog: dialog.accept())
-        page.goto(generator.url + path)
-        return page
-
-    yield go
-    for context in contexts:
-        context.close()
-    assert trouble == []
+pytestmark = pytest.mark.browser
 
 
 def test_hour_from_start_to_ticket(visit: Visit, generator: Generator) -> None:
@@ -162,7 +121,7 @@ def test_admin_steers_with_the_token_only(visit: Visit, generator: Generator) ->
 
 
 @pytest.mark.parametrize("width", [1280, 390])
-@pytest.mark.parametrize("page", ["/board", "/facilitator", "/tickets", "/admin"])
+@pytest.mark.parametrize("page", ["/board", "/business", "/facilitator", "/tickets", "/admin"])
 def test_pages_fit_their_width(visit: Visit, generator: Generator, page: str, width: int) -> None:
     """Nothing sticks out sideways, with long names and scores on the page."""
     code = generator.session(name="An hour with a name that is as long as a name may be, 60")["code"]
@@ -170,7 +129,7 @@ def test_pages_fit_their_width(visit: Visit, generator: Generator, page: str, wi
     token = generator.told("POST", "/workshop/join", who)["token"]
     generator.told("POST", "/workshop/runs", {"line": line(score=88), "failure": "hung"}, token=token)
     key = token if page == "/tickets" else generator.facilitator
-    opened = visit(f"{page}#token={key}" if page != "/board" else page, width=width)
+    opened = visit(page if page in ("/board", "/business") else f"{page}#token={key}", width=width)
     expect(opened.locator("#link")).to_have_text("live")
     expect(opened.locator("body")).to_contain_text(re.compile("Wolfe|fake business", re.I))
     assert opened.evaluate("document.documentElement.scrollWidth") <= width

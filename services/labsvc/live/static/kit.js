@@ -69,7 +69,7 @@ const PAUSE_MS = [300, 8_000]; // between two tries: first, longest
 
 /**
  * The live connection: subscribes, comes back by itself, and continues where it stopped.
- * on.event(event), on.gap(reason): something is missing, on.link(isLive), on.error(text).
+ * on.event(event), on.gap(reason, count or null): something is missing, on.link(isLive), on.error(text).
  */
 export class Live {
   constructor({ topics, token = "", on }) {
@@ -115,7 +115,7 @@ export class Live {
     if (message.type === "event") this.one(message.data);
     else if (message.type === "batch") message.events.forEach((event) => this.one(event));
     else if (message.type === "ping") this.socket.send('{"type":"pong"}');
-    else if (message.type === "gap") this.on.gap?.(message.reason);
+    else if (message.type === "gap") this.on.gap?.(message.reason, message.dropped);
     else if (message.type === "error") this.on.error?.(message.error);
     else if (message.type === "subscribed") {
       this.tries = 0;
