@@ -4,6 +4,7 @@ Made once by `cli.py`. Knows no command; the runtime is chosen late, so that com
 """
 
 import getpass
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,14 +45,23 @@ class App:
         return choose(self.runtime_name, self.root, self.settings)
 
     def by(self, name: str | None) -> str:
-        """The participant: what was given, else LAB_BY, else the login name."""
-        given = (name or self.settings.by).strip()
+        """The participant: what was given, else LAB_BY, else the name on the joined board, else the login name."""
+        given = (name or self.settings.by).strip() or self._joined_name()
         if given:
             return given[:60]
         try:
             return getpass.getuser()
         except (KeyError, OSError):
             return "anonymous"  # a container user without an entry in passwd
+
+    def _joined_name(self) -> str:
+        """Under what name this checkout takes part in a session; a broken file is told by whoever sends to it."""
+        from labdriver import join  # late: it brings the HTTP client, which most commands do not need
+
+        with suppress(Misuse):
+            if membership := join.read(self.state):
+                return membership.name
+        return ""
 
 
 def find_root(start: Path) -> Path:

@@ -10,11 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from labdriver import join, outbox
+from labdriver.app import App
+from labdriver.commands import join as command
 from labdriver.errors import Misuse
 from labdriver.join import Membership, Rejected, Unreachable
 from labdriver.outbox import Letter
+from labdriver.preflight import Found, Report, readiness
+from labdriver.settings import Settings
 
 
 @dataclass
@@ -182,3 +187,62 @@ def test_broken_letter_is_named_and_left(tmp_path: Path, board: Board) -> None:
     (tmp_path / "outbox" / "tx-r1.json").write_text("{")
     sent = outbox.send(tmp_path, membership)
     assert (len(sent.taken), len(sent.problems)) == (1, 1)
+
+
+# ---------------------------------------------------------------------- the command
+
+BROKEN = Found("Postgres", "does not start", ok=False)
+
+
+def app(root: Path, **settings: Any) -> App:
+    return App(root=root, runtime_name="local", settings=Settings(ports={}, **settings))
+
+
+def typed(made: App, monkeypatch: pytest.MonkeyPatch, *args: str, found: tuple[Found, ...] = ()) -> Any:
+    """What `labdriver join ARGS --json` answers on a machine where the preflight finds this."""
+    monkeypatch.setattr(command, "inspect", lambda *_, **__: Report(found, 0.1))
+    monkeypatch.setattr(command, "held_ports", lambda *_: frozenset())
+    ran = CliRunner().invoke(command.COMMAND, [*args, "--json"], obj=made, standalone_mode=False)
+    if ran.exception:
+        raise ran.exception
+    return json.loads(ran.stdout)
+
+
+def test_command_sends_the_readiness_code(tmp_path: Path, board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody has to copy it: the preflight runs, and the board gets what it would print."""
+    told = typed(app(tmp_path), monkeypatch, "abc234", "--at", board.url)
+    sent = board.asked[0][1]["ready_code"]
+    assert sent.startswith("k3d+local/")
+    assert readiness.intact(sent)
+    assert told["readiness"] == sent
+
+
+def test_command_is_not_ready_where_nothing_works(
+    tmp_path: Path, board: Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who cannot run the labs may join, and does not count as ready."""
+    told = typed(app(tmp_path), monkeypatch, "abc234", "--at", board.url, found=(BROKEN,))
+    assert (board.asked[0][1]["ready_code"], told["joined"]) == ("", True)
+
+
+def test_command_takes_a_code_and_finds_its_typing_error(
+    tmp_path: Path, board: Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A given code is sent as it is; one that was mistyped is refused before the board is asked."""
+    code = readiness.code(Report((), 0.1), system="linux", arch="x86_64")
+    typed(app(tmp_path), monkeypatch, "abc234", "--at", board.url, "--ready", code, found=(BROKEN,))
+    assert board.asked[0][1]["ready_code"] == code
+    with pytest.raises(Misuse, match="typing error"):
+        typed(app(tmp_path), monkeypatch, "abc234", "--at", board.url, "--ready", code[:-1])
+    assert len(board.asked) == 1
+
+
+def test_runs_carry_the_joined_name(tmp_path: Path, board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`--by`, then LAB_BY, then the name that the board has given, then the login name; a broken file is no name."""
+    assert app(tmp_path).by(None) not in ("", "Ann 2")
+    typed(app(tmp_path), monkeypatch, "abc234", "--at", board.url, "--by", "Ann")
+    assert app(tmp_path).by(None) == "Ann 2"
+    assert app(tmp_path, by="Env").by(None) == "Env"
+    assert app(tmp_path, by="Env").by("Typed") == "Typed"
+    (app(tmp_path).state / "join.json").write_text("{")
+    assert app(tmp_path).by(None) not in ("", "Ann 2")

@@ -1,5 +1,7 @@
 """`labdriver join`: take part in a session; runs are sent to its board from then on."""
 
+import platform
+import sys
 from pathlib import Path
 
 import click
@@ -9,13 +11,21 @@ from labdriver.app import App
 from labdriver.commands import _options
 from labdriver.console import Console
 from labdriver.errors import LabError, Misuse
+from labdriver.preflight import inspect, readiness
+from labdriver.stack.choose import held_ports
 
 
 @click.command("join", epilog="Example: labdriver join K7QM4X --at http://10.0.0.5:8082 --by alice")
 @click.argument("code", required=False)
 @click.option("--at", "url", metavar="URL", help="Address of the board, as the facilitator shows it.")
 @_options.by
-@click.option("--ready", "ready_code", default="", metavar="CODE", help="The readiness code of your preflight.")
+@click.option(
+    "--ready",
+    "ready_code",
+    default="",
+    metavar="CODE",
+    help="What your preflight printed; without it the preflight runs now.",
+)
 @click.option("--leave", is_flag=True, help="Leave the session; nothing is sent any more.")
 @_options.as_json
 @click.pass_obj
@@ -38,23 +48,30 @@ def _join(console: Console, app: App, *, code: str, url: str | None, by: str | N
     before = join.read(app.state)
     if url is None and before is None:
         raise Misuse("--at is missing: the board's address", next_step=f"labdriver join {code} --at URL")
-    technology, is_ready = _stack(app)
+    if ready_code and not readiness.intact(ready_code):
+        raise Misuse(
+            f"{ready_code!r} is not a readiness code, or has a typing error; expected what the preflight printed",
+            next_step="labdriver preflight",
+        )
+    technology, is_up = _stack(app)
+    ready_code = ready_code.strip() or _readiness(app)
     membership = join.join(
         app.state,
         url=join.address(url) if url else before.url if before else "",
         code=code,
         name=app.by(by),
         technology=technology,
-        ready_code=ready_code or ("stack-ready" if is_ready else ""),
+        ready_code=ready_code,
     )
     console.say(f"joined {membership.code} at {membership.url} as {membership.name}", style="bold")
-    if not (is_ready or ready_code):
-        console.say("your stack is not up yet; next: make up, then labdriver join again to say that you are ready")
+    console.say(f"ready: {ready_code}" if ready_code else "not ready: no runtime works here; next: labdriver preflight")
+    if ready_code and not is_up:
+        console.say("your stack is not up yet; next: make up")
     console.say(f"tickets and board: {membership.url}/tickets#token={membership.token}")
     sent = outbox.send(app.state, membership)
     if sent.taken:
         console.say(f"{len(sent.taken)} earlier runs were sent")
-    console.answer(_shown(membership))
+    console.answer(_shown(membership) | {"readiness": ready_code})
 
 
 def _tell(console: Console, state: Path) -> None:
@@ -85,3 +102,9 @@ def _stack(app: App) -> tuple[str, bool]:
         return runtime.name, runtime.status().ready
     except LabError:
         return "", False
+
+
+def _readiness(app: App) -> str:
+    """The code that the preflight would print now; "" where no runtime would work."""
+    report = inspect(app.root, app.settings, ours=held_ports(app.root, app.settings))
+    return readiness.code(report, system=sys.platform, arch=platform.machine()) if report.works else ""
