@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal, Protocol
 
 import structlog
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -22,6 +22,7 @@ from labsvc.errors import ServiceError
 BODY_LIMIT_BYTES = 262_144
 ROUTE = "labsvc.route"  # the same scope key as in health.py, which counts requests by it
 Role = Literal["anyone", "participant", "facilitator"]
+Serve = Callable[[Request], Awaitable[Response]]
 
 
 class Refused(ServiceError):
@@ -132,6 +133,12 @@ def _some(text: str) -> str:
     return text
 
 
+def _whole(value: Any) -> Any:
+    """A number without a fraction is an integer, as in JSON Schema: 20.0 is 20."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Whole = Annotated[int, BeforeValidator(_whole)]
 Line = Annotated[str, Field(max_length=200), AfterValidator(clean)]  # one line, may be empty
 Name = Annotated[str, Field(min_length=1, max_length=60), AfterValidator(clean), AfterValidator(_some)]
 Text = Annotated[str, Field(max_length=20_000), AfterValidator(clean_text)]
@@ -140,8 +147,11 @@ Number = Annotated[int, Field(ge=1, le=2**53)]
 
 
 def routes(endpoints: Sequence[Endpoint], gate: Gate) -> list[Route]:
-    """The endpoints as Starlette routes."""
-    return [Route(e.path, _serving(e, gate), methods=[e.method], name=operation(e)) for e in endpoints]
+    """The endpoints as Starlette routes, one a path, so that 405 tells every method of the path."""
+    by_path: dict[str, dict[str, Serve]] = {}
+    for endpoint in endpoints:
+        by_path.setdefault(endpoint.path, {})[endpoint.method] = _serving(endpoint, gate)
+    return [Route(path, _choosing(serves), methods=list(serves)) for path, serves in by_path.items()]
 
 
 def refusal(error: Refused) -> Response:
@@ -152,7 +162,15 @@ def refusal(error: Refused) -> Response:
     return JSONResponse({"error": str(error)}, error.status, headers=headers)
 
 
-def _serving(endpoint: Endpoint, gate: Gate) -> Callable[[Request], Awaitable[Response]]:
+def _choosing(serves: Mapping[str, Serve]) -> Serve:
+    async def serve(request: Request) -> Response:
+        method = "GET" if request.method == "HEAD" else request.method
+        return await serves[method](request)
+
+    return serve
+
+
+def _serving(endpoint: Endpoint, gate: Gate) -> Serve:
     async def serve(request: Request) -> Response:
         request.scope[ROUTE] = endpoint.path
         try:
@@ -215,7 +233,7 @@ async def _body(endpoint: Endpoint, request: Request) -> Any:
     if raw and request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise Refused(415, "the body is JSON: content-type: application/json")
     try:
-        return endpoint.body.model_validate_json(raw or b"{}")
+        return endpoint.body.model_validate_json(raw or b"{}", strict=True)  # as the document says: 0 is not false
     except ValidationError as error:
         raise Refused(422, _first_fault(error)) from None
 

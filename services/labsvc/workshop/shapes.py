@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from labsvc.rest import Line, Model, Name, Number, Text, Word
+from labsvc.rest import Line, Model, Name, Number, Text, Whole, Word
 from labsvc.workshop.keys import TOKEN_PATTERN
 
 Token = Annotated[str, Field(pattern=TOKEN_PATTERN)]
@@ -24,7 +24,7 @@ class Start(Model):
     """A new session."""
 
     name: Name = "Resilience workshop"
-    participant_count: int = Field(default=20, ge=1, le=1000, description="people, as announced")
+    participant_count: Whole = Field(default=20, ge=1, le=1000, description="people, as announced")
     speed: float = Field(default=1, ge=1, le=600, description="of the session's clock; above 1 for rehearsals")
 
 
@@ -37,7 +37,7 @@ class Flag(Model):
 
 
 class GoTo(Model):
-    segment: int | None = Field(default=None, ge=0, le=100, description="index in the plan; without it the next one")
+    segment: Whole | None = Field(default=None, ge=0, le=100, description="index in the plan; without it the next one")
 
 
 class Join(Model):

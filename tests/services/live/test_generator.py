@@ -189,6 +189,29 @@ def test_body_that_is_no_json_is_refused(generator: Generator, raw: bytes) -> No
     assert answer.json()["error"]
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("pause", {"on": 0}, 422),
+        ("next", {"segment": False}, 422),
+        ("next", {"segment": "1"}, 422),
+        ("next", {"segment": 1.5}, 422),
+        ("next", {"segment": 1.0}, 200),
+    ],
+)
+def test_body_has_the_types_of_the_document(generator: Generator, path: str, body: Any, status: int) -> None:
+    """0 is not false, "1" is not 1; 1.0 is 1, as JSON Schema has it."""
+    generator.session()
+    assert generator.ask("POST", f"/workshop/{path}", body, token="facilitator").status_code == status
+
+
+def test_wrong_method_is_told_the_right_ones(generator: Generator) -> None:
+    """All methods of a path stand in `allow`."""
+    answer = generator.ask("DELETE", "/workshop/facilitator")
+    assert answer.status_code == 405
+    assert {"GET", "PUT"} <= set(answer.headers["allow"].split(", "))
+
+
 def test_long_body_is_refused(generator: Generator) -> None:
     """A body has a limit."""
     answer = generator.ask("POST", "/workshop/paste", {"text": "x" * 300_000}, token="facilitator")
@@ -229,15 +252,15 @@ def test_facilitator_sees_causes(generator: Generator, talk: Talk) -> None:
 def test_reconnect_continues_where_it_stopped(generator: Generator, talk: Talk) -> None:
     """With the last timestamp: the rest, without a hole and without a double."""
     first = talk(generator.port)
-    first.subscribe("orders.*")
+    first.subscribe("orders.placed")
     first.until(lambda: len(first.events()) >= 3)
     first.close()
     last = first.events()[-1]
     again = talk(generator.port)
-    again.subscribe("orders.*", lastTimestamp=last["timestamp"])
+    again.subscribe("orders.placed", lastTimestamp=last["timestamp"])
     again.until(lambda: len(again.events()) >= 2)
-    number = int(last["data"]["order"].split("-")[1])
-    assert [e["data"]["order"] for e in again.events()[:2]] == [f"BW-{number + 1}", f"BW-{number + 2}"]
+    number = int(last["data"]["orderNumber"].split("-")[1])
+    assert [e["data"]["orderNumber"] for e in again.events()[:2]] == [f"BW-{number + 1}", f"BW-{number + 2}"]
     assert not [m for m in again.messages if m["type"] == "gap"]
 
 
