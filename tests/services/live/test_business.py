@@ -1,10 +1,11 @@
 """The business page in Chromium: orders come and move on, scenarios and maintenance show, the connection is lost."""
 
 import re
+import time
 
 import pytest
 from playwright.sync_api import expect
-from tests.services.live.conftest import Generator, Visit
+from tests.services.live.conftest import READY_S, Generator, Visit
 
 pytestmark = pytest.mark.browser
 
@@ -16,9 +17,10 @@ def steer(generator: Generator, command: str, **body: object) -> None:
 @pytest.fixture
 def calm(generator: Generator) -> Generator:
     """A world that lives, without a scenario, at the usual pace."""
-    for _ in range(500):
-        if all(world["running"] for world in generator.told("GET", "/api/simulation/state")["worlds"]):
-            break
+    until_s = time.monotonic() + READY_S
+    while not all(world["running"] for world in generator.told("GET", "/api/simulation/state")["worlds"]):
+        assert time.monotonic() < until_s, "the world does not run"
+        time.sleep(0.05)
     steer(generator, "reset")
     steer(generator, "pace", factor=1)
     return generator
