@@ -56,9 +56,9 @@ function take(event) {
   } else if (stream === "visits.lost") pulse($("#lost-tile"));
 }
 
-function placed({ timestamp, data }) {
+function placed({ timestamp, data, past }) {
   const at_s = Date.parse(timestamp) / 1000;
-  if (at_s > known_s) rate.add(at_s);
+  if (at_s > known_s && !past) rate.add(at_s); // what was before the world opened is shown, not counted
   orders.add(data);
   $("#no-orders").hidden = true;
   redraw("orders");

@@ -5,7 +5,7 @@
                                                                                               │ hub: what happens
                                                                                               └ desk: tickets
 
-Four hundred days lie behind the business when it opens. Outside a session a day passes in six minutes and the staff
+Four hundred days lie behind the business when it opens. Outside a session a day passes in three minutes and the staff
 works tickets off; in a session time is real, orders are fast-tracked and participants have the tickets; a scenario is
 watched in real time. services/README.md says what a facilitator sees and what the streams carry.
 """

@@ -250,18 +250,7 @@ class Business:
             placed_us=now_us,
         )
         self.book.put(order)
-        return {
-            "orderNumber": order.number,
-            "customer": customer,
-            "region": region.name,
-            "city": city,
-            "sku": order.sku,
-            "product": order.product,
-            "kind": kind,
-            "components": [part.name for part in parts],
-            "amountCents": order.amount_cents,
-            "season": now_season,
-        }
+        return shown(order)
 
     def _customer(self, about: Entity, region: Region) -> tuple[str, str]:
         """(name, city): somebody new, or somebody of the region who comes back."""
@@ -339,6 +328,22 @@ def pattern(numbers: Numbers) -> tuple[Factor, ...]:
     week: Any = tuple(f / weeks for f in numbers.week_curve)
     periods = tuple(Period(name, *_BOUNDS[name], factor, yearly=True) for name, factor in numbers.seasons.items())
     return (day, Weekday(week), Calendar(periods, name="season"))
+
+
+def shown(order: Order) -> dict[str, Any]:
+    """The data of the record that an order was placed."""
+    return {
+        "orderNumber": order.number,
+        "customer": order.customer,
+        "region": order.region,
+        "city": order.city,
+        "sku": order.sku,
+        "product": order.product,
+        "kind": order.kind,
+        "components": [part.name for part in order.parts],
+        "amountCents": order.amount_cents,
+        "season": season(order.placed_us),
+    }
 
 
 def season(at_us: int) -> Season:

@@ -25,13 +25,14 @@ from labsvc.sim.simulation import Simulation
 from labsvc.sim.snapshot import Snapshot
 from labsvc.worlds import Outlet, ScenarioCard
 from labsvc.worlds.commerce import view
-from labsvc.worlds.commerce.business import Business
+from labsvc.worlds.commerce.business import Business, shown
 from labsvc.worlds.commerce.delivery import Delivery
 from labsvc.worlds.commerce.errands import Errands, SurgeForm
 from labsvc.worlds.commerce.orders import Order
 from labsvc.worlds.commerce.outbox import Outbox
 
 LOOK_S = 0.25
+NEWEST = 10  # orders that are shown again when the world opens
 OUTBOX_LIMIT = 5_000  # so many orders that the api has not been told hold the time
 CALM = "normal-operations"  # the scenario that gives way to every other, and ends every other
 VISITS = "visits.asked"  # for the errands, not for the public
@@ -154,6 +155,7 @@ class Commerce:
     async def run(self) -> None:
         self._resume_surge()
         self._set_pace()
+        self._show_newest()
         async with asyncio.TaskGroup() as group:
             group.create_task(self.runner.run())
             group.create_task(self.delivery.run())
@@ -271,6 +273,14 @@ class Commerce:
         self._outlet.emit(
             SHOWN.get(record.stream, record.stream), data, cause=view.cause(record.cause), simTime=iso(record.at_us)
         )
+
+    def _show_newest(self) -> None:
+        """The orders that came last before this process: who opens a page sees a business that has been there."""
+        for order in list(self.business.book.orders.values())[-NEWEST:]:
+            placed, moved = shown(order), {"orderNumber": order.number, "region": order.region}
+            self._outlet.emit("orders.placed", placed, simTime=iso(order.placed_us), past=True)
+            if order.status != "pending":
+                self._outlet.emit("orders.status", moved | {"status": order.status}, past=True)
 
     def _hand_over(self) -> None:
         """Give the queue what is kept; the rest waits. Who was in the room when a session ended is with the staff."""

@@ -7,6 +7,7 @@ opened = resolved + escalated + open holds at every instant. Knows orders and th
 not know: it is told whether the room is open.
 """
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -76,6 +77,10 @@ class Support:
     @property
     def open(self) -> int:
         return len(self.room) + len(self.desk)
+
+    def by_priority(self) -> dict[str, int]:
+        """How many are open of each priority."""
+        return dict(Counter(ticket.draft.priority for ticket in (*self.room.values(), *self.desk.values())))
 
     def complaint(self, about: Entity, order: Order, *, critical: bool = False) -> dict[str, Any] | None:
         """Open a ticket of customer service about an order; None when nobody complains about one that stands there."""

@@ -36,20 +36,26 @@ def phase(simulation: Simulation) -> str:
 
 
 def scenario(simulation: Simulation, errands: Errands) -> dict[str, Any] | None:
-    """The latest scenario and how long it has; None when there is none since the last reset."""
+    """The latest scenario, how long its phase has and how far it is; None when there is none since the last reset."""
     found = _activations(simulation)
     if not found:
         return None
     latest, now, surge = found[-1], phase(simulation), errands.surge
-    ends_us = latest.stop_us if now == "active" else max(each.settled_us for each in found)
-    left_s = (ends_us - simulation.kernel.now_us) / SECOND_US if ends_us < NEVER_US else None
+    begun_us, ends_us = latest.started_us, latest.stop_us
+    if now != "active":
+        begun_us, ends_us = latest.stop_us, max(each.settled_us for each in found)
+    lasts_s = left_s = None
+    if ends_us < NEVER_US:
+        lasts_s = (ends_us - begun_us) / SECOND_US
+        left_s = max(0.0, (ends_us - simulation.kernel.now_us) / SECOND_US)
     if now == "active" and surge is not None:
-        left_s = surge.left_s
+        lasts_s, left_s = surge.form.for_s, surge.left_s
     return {
         "id": latest.scenario.id,
         "name": latest.scenario.title,
         "status": now,
-        "leftS": None if left_s is None else max(0, round(left_s)),
+        "secondsLeft": None if left_s is None else round(left_s),
+        "progress": None if not lasts_s or left_s is None else round(min(1.0, max(0.0, 1 - left_s / lasts_s)), 2),
     }
 
 
@@ -78,6 +84,7 @@ def figures(business: Business, errands: Errands, *, now_us: int, undelivered: i
             "open": support.open,
             "resolved": support.resolved,
             "escalated": support.escalated,
+            "byPriority": support.by_priority(),
         },
         "visits": {name: errands.visits[name] for name in ("asked", "answered", "lost", "unsent")},
         "traffic": {name: errands.traffic[name] for name in ("sent", "answered", "failed", "unsent")},

@@ -163,18 +163,18 @@ def test_time_stands_while_too_much_waits() -> None:
         world = opened(outlet, wall, history_days=20)
         world.outbox.limit = 20
         world.look()
-        assert (world.clock.pace, world.state()["isHeld"], world.state()["pace"]) == (0, True, 240)
+        assert (world.clock.pace, world.state()["isHeld"], world.state()["pace"]) == (0, True, 480)
         keep(world)
         while deliver(world, outlet, most=500):
             pass
         world.look()
-        assert (world.clock.pace, world.state()["isHeld"]) == (240, False)
+        assert (world.clock.pace, world.state()["isHeld"]) == (480, False)
 
     played(scene())
 
 
 def test_pace_follows_session_scenario_and_facilitator() -> None:
-    """240 outside, 1 in a session or while a scenario is watched; a facilitator's pace wins until the session turns."""
+    """480 outside, 1 in a session or while a scenario is watched; a facilitator's pace wins until the session turns."""
 
     async def scene() -> None:
         outlet, wall = MemoryOutlet(), Wall()
@@ -187,13 +187,13 @@ def test_pace_follows_session_scenario_and_facilitator() -> None:
             world.look()
             return float(world.state()["pace"])
 
-        assert (pace(None), pace(0), pace(30)) == (240, 1, 1)
+        assert (pace(None), pace(0), pace(30)) == (480, 1, 1)
         assert world.command("pace", factor=30.0) == {"pace": 30.0}
-        assert (pace(31), pace(None)) == (30, 240)
+        assert (pace(31), pace(None)) == (30, 480)
         world.command("trigger", scenario="happy-customers")
         assert pace(None) == 1
         world.command("reset")
-        assert pace(None) == 240
+        assert pace(None) == 480
 
     played(scene())
 
@@ -211,7 +211,7 @@ def test_pause_is_no_wish_for_a_pace() -> None:
         world.command("pace", factor=1.0)
         outlet.people = None
         world.look()
-        assert world.state()["pace"] == 240
+        assert world.state()["pace"] == 480
 
     played(scene())
 
@@ -425,11 +425,29 @@ def test_maintenance_is_asked_for_and_taken_back() -> None:
         await turns()
         assert ("api", "PUT", "/shop/maintenance") in outlet.calls
         assert world.state()["maintenance"] is not None
-        assert world.state()["scenario"]["leftS"] == 60
+        assert (world.state()["scenario"]["secondsLeft"], world.state()["scenario"]["progress"]) == (60, 0)
         world.command("stop")
         await turns()
         assert outlet.calls[-1] == ("api", "DELETE", "/shop/maintenance")
         assert world.state()["maintenance"] is None
+
+    played(scene())
+
+
+def test_who_opens_a_page_sees_what_was_before() -> None:
+    """The last ten orders are shown as past when the world opens, each where it stands."""
+
+    async def scene() -> None:
+        outlet = MemoryOutlet()
+        world = opened(outlet, Wall(), history_days=20)
+        running = asyncio.create_task(world.run())
+        await turns()
+        newest = list(world.business.book.orders.values())[-10:]
+        assert [data["orderNumber"] for data in outlet.of("orders.placed")] == [order.number for order in newest]
+        moved = {data["orderNumber"]: data["status"] for data in outlet.of("orders.status")}
+        assert moved == {order.number: order.status for order in newest if order.status != "pending"}
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
 
     played(scene())
 
