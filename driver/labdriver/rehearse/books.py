@@ -18,14 +18,18 @@ class Balance:
     tickets_lost: int  # handled by a bot, not in the board's books
     tickets_doubled: int  # more handled in the books than by the bots
     tickets_unbalanced: int  # opened − (open + held + resolved + escalated)
+    tickets_never_opened: int  # 1 when none came, though there was time for some
+    scenarios_refused: int  # triggered, and nothing happened
 
     @property
     def holds(self) -> bool:
         return not any(vars(self).values())
 
 
-def compare(bots: Sequence[Bot], export: Mapping[str, Any]) -> Balance:
-    """Compare. `export` is the answer of GET /workshop/export."""
+def compare(
+    bots: Sequence[Bot], export: Mapping[str, Any], *, scenarios_refused: int = 0, tickets_are_due: bool = False
+) -> Balance:
+    """Compare. `export` is the answer of GET /workshop/export; `tickets_are_due`: by now one must have been opened."""
     sent = {(b.participant, *key): score for b in bots for key, score in b.runs.items()}
     rows = [((r["participant_id"], r["lab"], r["run"]), r["score"]) for r in export["runs"]]
     counted = Counter(key for key, _ in rows)
@@ -41,4 +45,6 @@ def compare(bots: Sequence[Bot], export: Mapping[str, Any]) -> Balance:
         tickets_unbalanced=abs(
             books["opened"] - books["open"] - books["held"] - books["resolved"] - books["escalated"]
         ),
+        tickets_never_opened=int(tickets_are_due and not books["opened"]),
+        scenarios_refused=scenarios_refused,
     )

@@ -1,17 +1,19 @@
 """The rehearsal itself: starts a session, lets the bots in, moves through the hour, ends it, checks the books.
 
-facilitator's token ──▶ start ──▶ segment after segment ──▶ stop ──▶ export ──▶ books.compare
-                          bots ──────────── live ─────────────┘
+facilitator's token ──▶ a world? ──▶ start ──▶ segment after segment ──▶ stop ──▶ export ──▶ books.compare
+                                       bots ──────────── live ─────────────┘
 """
 
 import asyncio
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from labdriver.errors import LabError
+from labdriver.errors import EnvironmentFault, Misuse
+from labdriver.join import Rejected
 from labdriver.rehearse import books, crowd
 from labdriver.rehearse.api import Api, Meter
 from labdriver.rehearse.books import Balance
@@ -20,7 +22,9 @@ from labdriver.rehearse.bot import Bot, Hall
 Say = Callable[[str], None]
 
 SETTLE_S = 3.0  # the last answers after the end
-SCENARIO = "rush-orders"  # triggered once in the middle, where the world has it
+SCENARIO = "rush-orders"  # triggered once, in the middle of step 3
+WORLD_WAIT_S = 20.0  # a business that opens for the first time takes a few seconds
+TICKETS_AFTER_S = 40.0  # a customer writes within 30 s of the desk's asking, by the clock on the wall
 
 
 @dataclass(frozen=True)
@@ -64,44 +68,88 @@ class Outcome:
 
 
 async def rehearse(url: str, token: str, wish: Wish, *, say: Say) -> Outcome:
-    """Run it to its end. Raises Rejected when a session is running already, Unreachable when nobody answers."""
+    """Run it to its end; whatever happens, its session is ended.
+
+    Raises Misuse when a session is running already, EnvironmentFault when no business runs there, Unreachable when
+    nobody answers.
+    """
     meter = Meter()
     api = Api(url, meter, give_up_s=wish.give_up_s, connections=min(100, wish.bots + 10))
-    begun_s = time.monotonic()
-    cpu_before_s = await _cpu_s(api)
     try:
-        body = {"name": f"Rehearsal with {wish.bots} bots", "participant_count": wish.bots, "speed": wish.speed}
-        session = await api.ask("start", "POST", "/workshop/start", token=token, body=body)
-        hall = Hall(session["code"], wish.speed)
-        drawn = crowd.read()
-        bots = [_bot(drawn, wish, number) for number in range(wish.bots)]
-        lives = [asyncio.create_task(bot.live(api, hall)) for bot in bots]
-        await _lead(api, token, hall, session, wish, say=say)
-        failed = await _finish(lives, wish)
-        await api.ask("stop", "POST", "/workshop/stop", token=token, body={})
-        export = await api.ask("export", "GET", f"/workshop/export?workshop_id={session['id']}", token=token)
-        took_s = time.monotonic() - begun_s
-        cpu_after_s = await _cpu_s(api)
-        return Outcome(
-            labs=_lab_times(session, bots),
-            meter=meter,
-            balance=books.compare(bots, export),
-            tickets=export["tickets"],
-            failed_bots=failed,
-            took_s=took_s,
-            server_cores=_cores(cpu_before_s, cpu_after_s, took_s),
-        )
+        await _world(api)
+        session = await _start(api, token, wish)
+        try:
+            return await _play(api, token, session, wish, say=say)
+        finally:
+            with suppress(Rejected):  # it has ended, as it should
+                await api.ask("stop", "POST", "/workshop/stop", token=token, body={})
     finally:
         await api.close()
+
+
+async def _play(api: Api, token: str, session: Mapping[str, Any], wish: Wish, *, say: Say) -> Outcome:
+    """From the first bot to the books."""
+    begun_s = time.monotonic()
+    cpu_before_s = await _cpu_s(api)
+    hall = Hall(session["code"], wish.speed)
+    drawn = crowd.read()
+    bots = [_bot(drawn, wish, number) for number in range(wish.bots)]
+    lives = [asyncio.create_task(bot.live(api, hall)) for bot in bots]
+    try:
+        refused = await _lead(api, token, hall, session, wish, say=say)
+        failed = await _finish(lives, wish)
+    finally:
+        for life in lives:
+            life.cancel()
+    await api.ask("stop", "POST", "/workshop/stop", token=token, body={})
+    export = await api.ask("export", "GET", f"/workshop/export?workshop_id={session['id']}", token=token)
+    took_s = time.monotonic() - begun_s
+    cpu_after_s = await _cpu_s(api)
+    return Outcome(
+        labs=_lab_times(session, bots),
+        meter=api.meter,
+        balance=books.compare(bots, export, scenarios_refused=refused, tickets_are_due=took_s > TICKETS_AFTER_S),
+        tickets=export["tickets"],
+        failed_bots=failed,
+        took_s=took_s,
+        server_cores=_cores(cpu_before_s, cpu_after_s, took_s),
+    )
+
+
+async def _world(api: Api) -> None:
+    """Return once a business runs there. A rehearsal without one would rehearse neither tickets nor scenarios."""
+    until_s = time.monotonic() + WORLD_WAIT_S
+    while not (await api.ask("world", "GET", "/api/simulation/scenarios"))["scenarios"]:
+        if time.monotonic() > until_s:
+            raise EnvironmentFault(
+                "no business runs on that generator: there would be no tickets and no scenarios",
+                next_step="make down up; its log in .lab/logs says why",
+            )
+        await asyncio.sleep(0.5)
+
+
+async def _start(api: Api, token: str, wish: Wish) -> dict[str, Any]:
+    """A session of the rehearsal's own."""
+    body = {"name": f"Rehearsal with {wish.bots} bots", "participant_count": wish.bots, "speed": wish.speed}
+    try:
+        return await api.ask("start", "POST", "/workshop/start", token=token, body=body)
+    except Rejected as error:
+        session = (await api.ask("board", "GET", "/workshop/board"))["session"]
+        if session is not None and session["state"] != "ended":
+            raise Misuse(
+                "a session is running there, and a rehearsal needs the board for itself",
+                next_step='make facilitate; at the bottom of that page, "End the session"; then rehearse again',
+            ) from error
+        raise
 
 
 def _bot(drawn: crowd.Crowd, wish: Wish, number: int) -> Bot:
     return Bot(number, f"bot {number:03d}", crowd.Character(drawn, seed=wish.seed, number=number), drawn.people)
 
 
-async def _lead(api: Api, token: str, hall: Hall, session: Mapping[str, Any], wish: Wish, *, say: Say) -> None:
-    """The facilitator's part: from segment to segment on time, one scenario in the middle."""
-    left_s = wish.minutes * 60
+async def _lead(api: Api, token: str, hall: Hall, session: Mapping[str, Any], wish: Wish, *, say: Say) -> int:
+    """The facilitator's part: from segment to segment on time, one scenario in the middle. How often it was refused."""
+    left_s, refused = wish.minutes * 60, 0
     for index, segment in enumerate(session["segments"]):
         if left_s <= 0:
             break
@@ -113,16 +161,21 @@ async def _lead(api: Api, token: str, hall: Hall, session: Mapping[str, Any], wi
         left_s -= length_s
         await hall.sleep(length_s / 2)
         if segment["lab"] == "bulkheads":
-            await _rush(api, token, say)
+            refused += not await _rush(api, token, say)
         await hall.sleep(length_s / 2)
     await hall.move(len(session["segments"]), None, is_over=True)
+    return refused
 
 
-async def _rush(api: Api, token: str, say: Say) -> None:
+async def _rush(api: Api, token: str, say: Say) -> bool:
+    """Press the button; whether it did something."""
     try:
-        await api.ask("scenario", "POST", f"/workshop/scenario/{SCENARIO}", token=token, body={})
-    except LabError as error:
-        say(f"no {SCENARIO}: {error.message}")
+        told = await api.ask("scenario", "POST", f"/workshop/scenario/{SCENARIO}", token=token, body={})
+    except Rejected as error:
+        say(f"{SCENARIO} was refused: {error.message}")
+        return False
+    say(f"scenario {SCENARIO}: {told['status']}")
+    return True
 
 
 async def _finish(lives: Sequence["asyncio.Task[None]"], wish: Wish) -> tuple[str, ...]:

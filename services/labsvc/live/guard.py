@@ -80,7 +80,7 @@ def _refusal(scope: Scope) -> str:
     if origin and not is_same_site(origin, headers.get(b"host", "")):
         return f"requests from a page of {origin[:100]} are refused"
     if origin and scope["method"] == "PUT":  # claiming the token is for the command line; no page of ours does it
-        return "this is not for browsers; use: labdriver facilitate"
+        return "this is not for browsers; use: make facilitate"
     return ""
 
 

@@ -58,5 +58,5 @@ async def session_of(db: Db, who: Who) -> Session:
     """The session that a participant has joined. Raises Refused (409) when it was wiped."""
     row = await one(db, "SELECT * FROM workshop_sessions WHERE id = %s", (who.session,))
     if row is None:
-        raise Refused(409, "your session is gone; join the new one: labdriver join CODE --at URL")
+        raise Refused(409, "your session is gone; join the new one: make join CODE=… AT=…")
     return sessions.from_row(row)

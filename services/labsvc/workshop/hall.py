@@ -110,5 +110,5 @@ class Hall:
 async def _latest(db: Db) -> Session:
     session = await sessions.latest(db)
     if session is None:
-        raise Refused(409, "no session has been started; start one: POST /workshop/start")
+        raise Refused(409, "no session has been started; start one on the facilitator's page")
     return session

@@ -68,7 +68,7 @@ async def needed(db: Db, *, locked: bool = False) -> Session:
     """The live session; `locked` until the turn ends. Raises Refused (409) when there is none."""
     row = await one(db, "SELECT * FROM workshop_sessions WHERE state <> 'ended'" + (" FOR UPDATE" if locked else ""))
     if row is None:
-        raise Refused(409, "no session is running; start one: POST /workshop/start")
+        raise Refused(409, "no session is running; start one on the facilitator's page")
     return from_row(row)
 
 
@@ -83,7 +83,7 @@ async def start(db: Db, *, name: str, expected: int, speed: float, now_s: float)
             (code, name, expected, speed, now_s, now_s),
         )
     except psycopg.errors.UniqueViolation as error:
-        raise Refused(409, "a session is running already; stop it first: POST /workshop/stop") from error
+        raise Refused(409, "a session is running already; end it on the facilitator's page first") from error
     assert row is not None
     session = from_row(row)
     await note(db, session, "start", name, now_s=now_s)

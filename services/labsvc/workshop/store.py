@@ -76,7 +76,7 @@ class Store:
                 connection.row_factory = dict_row
                 yield connection
         except psycopg.errors.ForeignKeyViolation as error:
-            raise Refused(409, "your session is gone; join the new one: labdriver join CODE --at URL") from error
+            raise Refused(409, "your session is gone; join the new one: make join CODE=… AT=…") from error
         except _AWAY as error:
             if isinstance(error, psycopg.errors.UndefinedTable):
                 self.start()

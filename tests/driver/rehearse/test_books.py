@@ -73,6 +73,16 @@ def test_every_wrong_entry_is_found(bots: list[Bot], data: st.DataObject) -> Non
     assert compare(bots, {**told, "tickets": {**told["tickets"], "open": 5}}).tickets_unbalanced == 3
 
 
+def test_a_business_that_does_nothing_shows() -> None:
+    """No ticket although there was time for some, or a scenario that was refused: the rehearsal has not rehearsed."""
+    bots = [bot(0, {}, 0)]
+    silent = {**export(bots), "tickets": dict.fromkeys(("opened", "open", "held", "resolved", "escalated"), 0)}
+    assert compare(bots, silent).holds
+    assert compare(bots, silent, tickets_are_due=True).tickets_never_opened == 1
+    assert compare(bots, export(bots), tickets_are_due=True).holds
+    assert not compare(bots, export(bots), scenarios_refused=1).holds
+
+
 @given(st.integers(0, 500), st.integers(0, 12), st.sampled_from(["timeouts", "tx", "bulkheads", "autoscale"]))
 def test_bots_results_make_good_score_lines(number: int, attempt: int, lab: str) -> None:
     """Each result of each bot prints as a line that is read back; the first attempt never solves, the fifth does."""

@@ -4,8 +4,11 @@ import asyncio
 import threading
 import time
 
+import pytest
 from tests.services.live.conftest import Generator
 
+from labdriver.errors import EnvironmentFault, Misuse
+from labdriver.rehearse import stage
 from labdriver.rehearse.stage import Outcome, Wish, rehearse
 
 
@@ -64,3 +67,41 @@ def test_session_goes_on_after_the_kills(generator: Generator) -> None:
     while generator.ask("GET", "/workshop/status").status_code != 200:
         assert time.monotonic() < until_s
     assert generator.session()["state"] == "running"
+
+
+def test_a_rehearsal_beside_a_session_is_refused_and_ends_nothing(generator: Generator) -> None:
+    """What to do is said in people's words; the session of the people goes on."""
+    generator.session(name="Real people")
+    with pytest.raises(Misuse, match="a session is running there") as refused:
+        asyncio.run(rehearse(generator.url, generator.facilitator, Wish(bots=1, minutes=1, speed=600), say=print))
+    assert "End the session" in refused.value.next_step
+    assert generator.told("GET", "/workshop/board")["session"]["state"] == "running"
+
+
+def test_a_rehearsal_that_breaks_off_ends_its_session(generator: Generator) -> None:
+    """Ctrl-C in the middle leaves a board on which the next session can start."""
+    generator.ask("POST", "/workshop/stop", {}, token="facilitator")
+
+    async def interrupted() -> None:
+        said = asyncio.Event()
+        wish = Wish(bots=3, minutes=60, speed=30)
+        playing = asyncio.create_task(rehearse(generator.url, generator.facilitator, wish, say=lambda text: said.set()))
+        await asyncio.wait_for(said.wait(), 30)
+        playing.cancel()
+        await playing
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(interrupted())
+    assert generator.told("GET", "/workshop/board")["session"]["state"] == "ended"
+
+
+def test_a_generator_without_a_business_is_said(generator: Generator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No tickets, no scenarios: the rehearsal does not begin, and exits with what to do."""
+
+    async def none(*_: object) -> dict[str, list[object]]:
+        return {"scenarios": []}
+
+    monkeypatch.setattr(stage, "WORLD_WAIT_S", 0.0)
+    monkeypatch.setattr(stage.Api, "ask", none)
+    with pytest.raises(EnvironmentFault, match="no business runs"):
+        asyncio.run(rehearse(generator.url, generator.facilitator, Wish(bots=1, minutes=1, speed=600), say=print))

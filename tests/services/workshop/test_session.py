@@ -86,7 +86,7 @@ def test_scenario_is_triggered_and_written_down(made: Made) -> None:
 
 def test_nothing_to_steer_without_a_session(made: Made) -> None:
     """Steering without a session says what to do."""
-    with pytest.raises(Refused, match="POST /workshop/start"):
+    with pytest.raises(Refused, match="on the facilitator's page"):
         made.run(made.workshop.hour.pause(True))
     assert made.run(made.workshop.hour.status()).session is None
     made.beat()

@@ -33,7 +33,7 @@ function draw(told) {
   $("#hour").hidden = !session;
   if (session) {
     say($("#code"), session.code);
-    say($("#line"), `labdriver join ${session.code} --at ${location.origin}`);
+    say($("#line"), `make join CODE=${session.code} AT=${location.origin}`);
   }
   drawLeaders(board);
   drawArrivals(board);
