@@ -26,6 +26,7 @@ ROOT = Path(__file__).resolve().parents[3]
 READY_S = 20.0
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 ARGS = ["--no-sandbox", "--disable-quic", "--disable-background-networking", "--no-first-run"]
+ARGS += ["--host-resolver-rules=MAP board.example 127.0.0.1"]  # an address that other machines could reach
 WAIT_MS = 15_000
 
 Visit = Callable[..., Page]
@@ -136,14 +137,14 @@ def visit(browser: Browser, generator: Generator) -> Iterator[Visit]:
     contexts, trouble = [], []
     expect.set_options(timeout=WAIT_MS)
 
-    def go(path: str, *, width: int = 1280, scheme: str = "light") -> Page:
+    def go(path: str, *, width: int = 1280, scheme: str = "light", host: str = "127.0.0.1") -> Page:
         context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)  # type: ignore[arg-type]
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: trouble.append(f"{path}: {error}"))
         page.on("console", lambda told: trouble.append(told.text) if "Content Security" in told.text else None)
         page.on("dialog", lambda dialog: dialog.accept())
-        page.goto(generator.url + path)
+        page.goto(f"http://{host}:{generator.port}{path}")
         return page
 
     yield go

@@ -133,3 +133,46 @@ def test_pages_fit_their_width(visit: Visit, generator: Generator, page: str, wi
     expect(opened.locator("#link")).to_have_text("live")
     expect(opened.locator("body")).to_contain_text(re.compile("Wolfe|fake business", re.I))
     assert opened.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_an_address_of_this_machine_is_said_to_be_one(visit: Visit, generator: Generator) -> None:
+    """At 127.0.0.1 board and facilitator are told; at an address that others reach the join line is theirs."""
+    code = generator.session()["code"]
+    for path in ("/board", f"/facilitator#token={generator.facilitator}"):
+        here = visit(path)
+        expect(here.locator("#reach")).to_be_visible()
+        there = visit(path, host="board.example")
+        expect(there.locator("#line")).to_contain_text(
+            f"make join CODE={code} AT=http://board.example:{generator.port}"
+        )
+        expect(there.locator("#reach")).to_be_hidden()
+
+
+def test_nothing_of_the_people_is_cut_off_and_numbers_have_names(visit: Visit, generator: Generator) -> None:
+    """At 1280 px every column is inside its card; on a phone the numbers of a row say what they are, labs are named."""
+    code = generator.session()["code"]
+    generator.ask("POST", "/api/simulation/stop", {}, token="facilitator")
+    generator.told("POST", "/workshop/next", {"segment": 1}, token="facilitator")
+    for name in ("Wolfeschlegelsteinhausenbergerdorff " + "x" * 20, "Bo"):
+        token = generator.told("POST", "/workshop/join", {"code": code, "name": name, "ready_code": "BW-1"})["token"]
+        for number in range(3):
+            body = {"line": line(score=88, run=f"c{number}"), "failure": "healthy-answers"}
+            generator.told("POST", "/workshop/runs", body, token=token)
+    desk = visit(f"/facilitator#token={generator.facilitator}")
+    desk.click("#scenarios button:has-text('Rush')")
+    expect(desk.locator("#people tr")).to_have_count(2)
+    assert desk.evaluate(
+        "(() => { const s = document.querySelector('.scroll'); return s.scrollWidth <= s.clientWidth; })()"
+    )
+    expect(desk.locator("#scenarios .active")).to_contain_text("left")
+    expect(desk.locator("#scenarios .active .meter b")).to_have_attribute("style", "width: 40%;")
+    phone = visit(f"/facilitator#token={generator.facilitator}", width=390)
+    numbers = phone.locator("#people tr >> nth=0").locator("td.num:visible")
+    expect(numbers).to_have_count(3)  # one lab, total, tickets
+    said = numbers.evaluate_all("cells => cells.map(cell => getComputedStyle(cell, '::before').content)")
+    assert [text.replace('"', "").strip() for text in said] == ["timeouts", "total", "tickets"]
+    board = visit("/board", width=390)
+    expect(board.locator("#columns .lab span")).to_have_text(["timeouts", "tx", "bulkheads", "autoscale"])
+    for name in board.locator("#columns .lab span").all():
+        assert name.evaluate("e => getComputedStyle(e).fontSize") != "0px"
+    generator.ask("POST", "/api/simulation/stop", {}, token="facilitator")

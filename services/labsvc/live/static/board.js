@@ -1,5 +1,5 @@
 // The projector's board: read-only, without a token. Everything it shows is the newest state that the hub told.
-import { $, Live, Rate, clockText, drawHour, drawSpark, el, fill, say, segmentLeft, showLink } from "/static/kit.js";
+import { $, Live, Rate, clockText, drawHour, drawSpark, el, fill, isLoopback, say, scenarioLeft, segmentLeft, showLink } from "/static/kit.js";
 
 const ORDERS_WINDOW_S = 300;
 const SOON_S = 60;
@@ -30,6 +30,7 @@ function draw(told) {
   $("#frozen").hidden = !session?.is_frozen;
   $("#paused").hidden = session?.state !== "paused";
   $("#join").hidden = !session || session.state === "ended";
+  $("#reach").hidden = !isLoopback();
   $("#hour").hidden = !session;
   if (session) {
     say($("#code"), session.code);
@@ -50,7 +51,7 @@ function draw(told) {
 function drawLeaders({ leaders, session }) {
   const labs = session ? session.segments.map((segment) => segment.lab).filter(Boolean) : [];
   fill($("#columns"), el("th", { class: "rank", scope: "col" }, "#"), el("th", { scope: "col" }, "participant"),
-    ...labs.map((lab) => el("th", { class: "lab num", scope: "col", title: lab }, lab)), el("th", { class: "total num", scope: "col" }, "total"));
+    ...labs.map((lab) => el("th", { class: "lab num", scope: "col", title: lab }, el("span", {}, lab))), el("th", { class: "total num", scope: "col" }, "total"));
   const body = $("#leaders");
   const before = new Map([...body.children].map((row) => [row.dataset.id, row.getBoundingClientRect().top]));
   const rows = leaders.slice(0, shownRows()).map((leader) => leaderRow(leader, labs));
@@ -118,8 +119,8 @@ function drawLabs({ labs, people, session }) {
 const share = (part, whole) => (whole ? Math.min(100, (part / whole) * 100) : 0);
 
 function drawWorld(state) {
-  worlds.set(state.world, state);
-  const busy = [...worlds.values()].find((each) => each.scenario);
+  worlds.set(state.world, { ...state, told_s: Date.now() / 1000 });
+  const busy = busyWorld();
   $("#scenario").hidden = !busy;
   if (busy) {
     say($("#scenario-name"), busy.scenario.name || busy.scenario.id);
@@ -127,9 +128,14 @@ function drawWorld(state) {
   }
 }
 
+const busyWorld = () => [...worlds.values()].find((each) => each.scenario && each.scenario.status !== "settled");
+
 function tick() {
   const now_s = live.now_s();
   const session = board?.session;
+  const busy = busyWorld();
+  const busy_s = busy ? scenarioLeft(busy, busy.told_s) : null;
+  say($("#scenario-left"), busy_s === null ? "" : `${clockText(busy_s)} left`);
   if (session) {
     const segment = session.segments[session.segment];
     const left_s = segmentLeft(session, now_s);

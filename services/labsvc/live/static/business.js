@@ -1,6 +1,6 @@
 // The live business for a room: read-only, without a token. Figures are the world's own; the lists are what this page
 // has seen. What draws single things stands in business-parts.js.
-import { $, Live, Rate, clockText, drawSpark, el, fill, say, showLink } from "/static/kit.js";
+import { $, Live, Rate, clockText, drawSpark, el, fill, say, scenarioLeft, showLink } from "/static/kit.js";
 import { STAGES, Desk, OrderList, drawPipeline, drawPriorities, drawRegions, drawTickets, drawVoices, keepRate, keptRate, money, pulse, trim } from "/static/business-parts.js";
 
 const WINDOW_S = 900;
@@ -126,18 +126,11 @@ function drawScenario() {
   panel.className = `scenario ${["active", "settling"].includes(status) ? status : ""}`;
   say($("#scenario-told"), now ? `scenario · ${status}` : "nothing special is going on");
   say($("#scenario-name"), now ? now.name || now.id : "Business as usual");
-  const left_s = secondsLeft();
+  const left_s = scenarioLeft(world, told_s);
   say($("#scenario-left"), left_s === null ? "" : clockText(left_s));
   const progress = now?.progress;
   $("#scenario-meter").hidden = progress === undefined || progress === null;
   $("#scenario-progress").style.width = `${Math.max(0, Math.min(1, progress || 0)) * 100}%`;
-}
-
-/** Seconds of the room's time until the scenario has gone; null when nobody knows. */
-function secondsLeft() {
-  const told = world?.scenario?.secondsLeft;
-  if (told === undefined || told === null || !world.pace) return null;
-  return Math.max(0, told / world.pace - (Date.now() / 1000 - told_s));
 }
 
 function drawNotice() {
@@ -196,7 +189,7 @@ function tick() {
   const now_s = live.now_s();
   if (world) {
     drawClock();
-    const left_s = secondsLeft();
+    const left_s = scenarioLeft(world, told_s);
     if (left_s !== null) say($("#scenario-left"), clockText(left_s));
   }
   drawNotice();

@@ -1,5 +1,5 @@
 // The facilitator's page: steers the hour, shows who needs help. Needs the facilitator's token.
-import { $, Live, ask, clockText, drawHour, el, fill, keptToken, say, segmentLeft, sessionClock, showLink } from "/static/kit.js";
+import { $, Live, ask, clockText, drawHour, el, fill, isLoopback, keptToken, say, scenarioLeft, segmentLeft, sessionClock, showLink } from "/static/kit.js";
 
 const SOON_S = 60;
 const FILTERS = { stuck: "stuck", all: "all", unready: "not ready", away: "not here" };
@@ -56,7 +56,7 @@ function take(event) {
   else if (event.stream === "workshop.session" && room) room.board.session = event.data;
   else if (event.stream.startsWith("world.")) {
     const isNew = !worlds.has(event.data.world) || worlds.get(event.data.world).running !== event.data.running;
-    worlds.set(event.data.world, event.data);
+    worlds.set(event.data.world, { ...event.data, told_s: Date.now() / 1000 });
     if (isNew && room) refresh();
   }
   if (room) draw();
@@ -116,6 +116,8 @@ function drawNow(session) {
   say($("#freeze"), session.is_frozen ? "Thaw board" : "Freeze board");
   $("#freeze").setAttribute("aria-pressed", session.is_frozen);
   say($("#code"), session.code);
+  $("#reach").hidden = !isLoopback();
+  say($("#line"), `make join CODE=${session.code} AT=${isLoopback() ? "…" : location.origin} BY=…`);
 }
 
 function tile(name, value) {
@@ -128,18 +130,34 @@ function drawFigures({ people, tickets, session }) {
 }
 
 function drawScenarios() {
-  const active = [...worlds.values()].map((world) => world.scenario).filter(Boolean);
+  const active = busyWorlds().map((world) => world.scenario);
   const world = [...worlds.values()][0];
   say($("#world"), world ? `${world.title} · ${world.running ? paceText(world.pace) : "not running"}` : "");
   fill($("#scenarios"), ...scenarios.map((card) => {
     const now = active.find((each) => each.id === card.id);
     return el("button", { class: now ? "active" : "", disabled: Boolean(now), onclick: () => act("POST", `/workshop/scenario/${card.id}`, {}, `${card.name}: triggered`) },
-      el("strong", {}, card.name, now ? ` · ${now.status}` : ""), el("small", {}, `${card.description} ${card.duration}`));
+      el("strong", {}, card.name, now ? ` · ${now.status} ` : "", now ? el("span", { class: "scenario-left" }) : null),
+      el("small", {}, `${card.description} ${card.duration}`), now ? progressMeter(now.progress) : null);
   }));
   if (!scenarios.length) fill($("#scenarios"), el("p", { class: "muted" }, "No world runs here."));
-  for (const each of active) {
+  for (const each of active.filter(({ status }) => status === "active")) {
     $("#scenarios").append(el("button", { onclick: () => act("POST", "/api/simulation/stop", {}, "settling") }, el("strong", {}, `Let “${each.name || each.id}” settle`)));
   }
+}
+
+/** Worlds in which a scenario acts or settles. */
+const busyWorlds = () => [...worlds.values()].filter((world) => world.scenario && world.scenario.status !== "settled");
+
+function progressMeter(ratio) {
+  const bar = el("b");
+  bar.style.width = `${Math.max(0, Math.min(1, ratio || 0)) * 100}%`;
+  return el("i", { class: "meter" }, bar);
+}
+
+function drawScenarioLeft() {
+  const left_s = busyWorlds().map((world) => scenarioLeft(world, world.told_s)).find((each) => each !== null);
+  const target = $(".scenario-left");
+  if (target) say(target, left_s === undefined ? "" : `· ${clockText(left_s)} left`);
 }
 
 function paceText(pace) {
@@ -161,7 +179,7 @@ function drawPeople(people, session) {
   $("#nobody").hidden = people.length > 0;
   fill($("#columns"), el("th", { scope: "col" }, "participant"), el("th", { scope: "col" }, "ready"),
     ...labs.map((lab) => el("th", { scope: "col", class: "num" }, lab)), el("th", { scope: "col", class: "num" }, "total"),
-    el("th", { scope: "col" }, "last run, or why stuck"), el("th", { scope: "col", class: "num" }, "tickets"));
+    el("th", { scope: "col", class: "num" }, "tickets"), el("th", { scope: "col" }, "last run, or why stuck"));
   const order = (person) => (person.stuck ? 0 : person.is_here ? 1 : 2);
   const rows = [...groups[filter]].sort((a, b) => order(a) - order(b) || b.total - a.total || a.id - b.id);
   fill($("#people"), ...rows.map((person) => personRow(person, labs)));
@@ -174,11 +192,11 @@ function personRow(person, labs) {
     el("td", { class: "ready" }, person.ready_code ? el("span", { class: "chip good", title: person.ready_code }, "ready") : el("span", { class: "muted" }, "–")),
     ...labs.map((lab) => {
       const score = person.best[lab];
-      return el("td", { class: `lab num ${score === undefined ? "none" : score >= 90 ? "done" : ""}`, "data-lab": lab }, score === undefined ? "–" : String(score));
+      return el("td", { class: `lab num ${score === undefined ? "none" : score >= 90 ? "done" : ""}`, "data-label": lab }, score === undefined ? "–" : String(score));
     }),
-    el("td", { class: "total num" }, String(person.total)),
-    el("td", { class: `last ${person.stuck ? "why" : "muted"}`, title: person.stuck || person.last }, person.stuck || person.last),
-    el("td", { class: "num muted" }, `${person.handled}${person.holds ? " +1" : person.waits ? " …" : ""}`));
+    el("td", { class: "total num", "data-label": "total" }, String(person.total)),
+    el("td", { class: "num muted", "data-label": "tickets" }, `${person.handled}${person.holds ? " +1" : person.waits ? " …" : ""}`),
+    el("td", { class: `last ${person.stuck ? "why" : "muted"}`, title: person.stuck || person.last }, person.stuck || person.last));
 }
 
 function tick() {
@@ -186,6 +204,7 @@ function tick() {
   if (!session || session.state === "ended" || !live) return;
   const now_s = live.now_s();
   const left_s = segmentLeft(session, now_s);
+  drawScenarioLeft();
   drawHour($("#hour"), session, now_s);
   say($("#left"), clockText(left_s));
   $("#left").className = left_s < 0 ? "left over" : left_s < SOON_S ? "left soon" : "left";

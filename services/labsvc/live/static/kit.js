@@ -143,6 +143,18 @@ export class Live {
   }
 }
 
+/** Whether this page's address means "this machine" and nobody else can use it. */
+export function isLoopback(host = location.hostname) {
+  return host === "localhost" || host.endsWith(".localhost") || /^127\./.test(host) || host === "[::1]";
+}
+
+/** Seconds of the room's time until a scenario has gone, from a world's state told at `told_s`; null: nobody knows. */
+export function scenarioLeft(world, told_s) {
+  const told = world?.scenario?.secondsLeft;
+  if (told === undefined || told === null || !world.pace) return null;
+  return Math.max(0, told / world.pace - (Date.now() / 1000 - told_s));
+}
+
 /** Show in the header whether the page is live. */
 export function showLink(isLive) {
   const link = $("#link");
