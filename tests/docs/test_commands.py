@@ -1,7 +1,8 @@
 """Every command that a brief, a prompt or a facilitator's page tells people to type is typed here, as printed.
 
 With make, in a copy of the kit, against a real stack; the phases are a tenth as long. Left to CI's own steps: `make
-verify` and `labdriver selftest`, which take minutes, and commands with a name to fill in.
+verify`, `selftest` and `rehearse`, which take minutes, what needs a session, and commands with a name to fill in. For
+the name of a participant one is filled in.
 """
 
 import os
@@ -20,17 +21,24 @@ pytestmark = pytest.mark.stack
 
 LABS = lab.find(ROOT / "labs")
 OPEN_CHECK = 2  # make's exit code for a check that still has hints
-ELSEWHERE = {"make verify", "labdriver verify", "labdriver selftest", "make quickstart", "make test"}
+HERE = ".venv/bin/labdriver"
+ELSEWHERE = {
+    "make verify",
+    "make quickstart",
+    "make test",
+    *(f"{HERE} {name}" for name in ("selftest", "rehearse", "submit")),
+}
+OF_THE_HOUR = ("prework", "agenda", "README", "session", "troubleshooting")
 HOLDER = re.compile(r"[A-Z]{3,}|<|>|…$")  # CODE, NAME, URL: to be filled in by a person
 
 
 def typed(page: Path) -> Iterator[str]:
-    """Commands of a page: lines of its console blocks, and inline code that begins with make or labdriver."""
+    """Commands of a page: lines of its console blocks, and inline code that begins with make or .venv/bin/labdriver."""
     text = page.read_text()
     for block in re.findall(r"```console\n(.*?)```", text, re.S):
         yield from (line[2:] for line in block.splitlines() if line.startswith("$ "))
     outside = re.sub(r"```.*?```", "", text, flags=re.S)
-    yield from re.findall(r"`((?:make|labdriver) [^`\n]+)`", outside)
+    yield from re.findall(r"`((?:make|\.venv/bin/labdriver) [^`\n]+)`", outside)
 
 
 def commands(lab_id: str) -> list[str]:
@@ -41,16 +49,17 @@ def commands(lab_id: str) -> list[str]:
         ROOT / "facilitator" / f"{lab_id}.md",
     ]
     if lab_id == LABS[0]:
-        pages += [ROOT / "facilitator" / f"{name}.md" for name in ("prework", "agenda", "README", "troubleshooting")]
+        pages += [ROOT / "facilitator" / f"{name}.md" for name in OF_THE_HOUR]
     found: dict[str, None] = {}
     for page in pages:
         for command in typed(page):
-            found[command.replace("LAB=…", f"LAB={lab_id}").replace("LAB=...", f"LAB={lab_id}")] = None
+            typed_here = re.sub(r"LAB=(…|\.\.\.)", f"LAB={lab_id}", command)
+            found[typed_here.replace("BY=NAME", "BY=Ann")] = None
     return [
         command
         for command in found
         if not any(command == known or command.startswith(f"{known} ") for known in ELSEWHERE)
-        and not HOLDER.search(re.sub(r"(LAB|RUNTIME)=\S+", "", command))
+        and not HOLDER.search(re.sub(r"(LAB|RUNTIME|BY)=\S+", "", command))
     ]
 
 
@@ -68,8 +77,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kit]:
     identity = ["-c", "user.name=t", "-c", "user.email=t@example.invalid"]
     subprocess.run(["git", "add", "-A", ":!.venv"], cwd=made.root, check=True)
     subprocess.run(["git", *identity, "commit", "-qm", "kit"], cwd=made.root, check=True)
-    paths = f"{ROOT / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}"
-    kit = Kit(made.root, made.env | {"RUNTIME": "local", "LAB_SCALE": "0.1", "PATH": paths})
+    kit = Kit(made.root, made.env | {"RUNTIME": "local", "LAB_SCALE": "0.1"})
     assert shell(kit, "make up").returncode == 0
     yield kit
     assert shell(kit, "make down").returncode == 0
@@ -88,7 +96,7 @@ def test_everything_that_people_are_told_to_type_works(workshop: Kit, lab_id: st
     """In the order in which they meet it; the score lines of the runs are what is pasted into the leaderboard."""
     score_lines: list[str] = []
     to_type = commands(lab_id)
-    assert f"make run LAB={lab_id}" in to_type
+    assert f"make run LAB={lab_id} BY=Ann" in to_type
     for command in to_type:
         done = shell(workshop, command, pasted="\n".join(score_lines))
         allowed = {0, OPEN_CHECK} if " check" in command else {0}

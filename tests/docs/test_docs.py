@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 import pytest
+import yaml
 
 from labdriver import cli, lab, proofs
 from labdriver.coach import hint_ladder
@@ -52,12 +53,62 @@ def test_pages_name_only_what_exists(page: Path) -> None:
     """Commands, targets and links of a page lead somewhere."""
     text = page.read_text()
     known, targets = set(commands()), make_targets()
-    said = re.findall(r"[`$] ?labdriver ([a-z-]+)", text)
+    said = re.findall(r"[`$] ?(?:\.venv/bin/)?labdriver ([a-z-]+)", text)
     assert [name for name in said if name not in known] == []
     made = re.findall(r"[`$] ?make ([a-z-]+)", text)
     assert [name for name in made if name not in targets] == []
     links = re.findall(r"\]\(([^)#\s]+)\)", text)
     assert [link for link in links if "://" not in link and not (page.parent / link).exists()] == []
+
+
+def keys_of_troubleshooting() -> list[str]:
+    """What stands as code in the first column."""
+    rows = re.findall(r"(?m)^\| (.+?) \|", (ROOT / "facilitator" / "troubleshooting.md").read_text())
+    return [key for cell in rows for key in re.findall(r"`([^`]+)`", cell)]
+
+
+@pytest.mark.parametrize("key", keys_of_troubleshooting())
+def test_troubleshooting_is_keyed_by_what_the_kit_says(key: str) -> None:
+    """Each key stands in the source, so that whoever looks for what is on the screen finds it."""
+    assert len(key) > 5
+    sources = [*ROOT.glob("driver/labdriver/**/*.py"), *ROOT.glob("services/labsvc/**/*.py")]
+    assert any(key in source.read_text() for source in sources)
+
+
+def minutes(cell: str) -> tuple[float, float]:
+    """`4–8` → (4, 8)."""
+    begin, _, end = cell.strip().partition("–")
+    return float(begin), float(end)
+
+
+def assert_one_after_the_other(spans: list[tuple[float, float]], begin: float, end: float) -> None:
+    """Without a gap, from `begin` to `end`."""
+    assert [spans[0][0], *(to for _, to in spans)] == [*(start for start, _ in spans), end]
+    assert spans[0][0] == begin
+
+
+def test_the_hours_minutes_add_up() -> None:
+    """Plan, agenda, the rhythm of each step and the facilitator's page of each step give the same 60 minutes."""
+    plan = yaml.safe_load((ROOT / "services/labsvc/workshop/plan.yaml").read_text())["segments"]
+    agenda = (ROOT / "facilitator" / "agenda.md").read_text()
+    hour = [minutes(cell) for cell in re.findall(r"(?m)^\| (\d+–\d+) \| (?:Intro|Step|Close)", agenda)]
+    assert_one_after_the_other(hour, 0, 60)
+    assert [end - begin for begin, end in hour] == [segment["minutes"] for segment in plan]
+    rhythm = re.findall(r"(?m)^\| \*\*.*?\| (\d+–\d+) \| (\d+–\d+) \| (\d+–\d+) \| (\d+–\d+) \|$", agenda)
+    for place, lab_id in enumerate(LABS):
+        begin, end = hour[place + 1]
+        column = [minutes(row[place]) for row in rhythm]
+        assert_one_after_the_other(column, 0, end - begin)
+        page = (ROOT / "facilitator" / f"{lab_id}.md").read_text()
+        own = re.findall(r"(?m)^\| (\d+–\d+) \| (\d+–\d+) \|", page)
+        assert [minutes(step) for step, _ in own] == column
+        assert_one_after_the_other([minutes(at) for _, at in own], begin, end)
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if "driver" not in p.parts and "services" not in p.parts], ids=str)
+def test_commands_can_be_typed_as_printed(page: Path) -> None:
+    """`labdriver` is in .venv/bin, which is on nobody's PATH: people are told make, or where it is."""
+    assert re.findall(r"`labdriver [^`]*`|\$ labdriver .*", page.read_text()) == []
 
 
 @pytest.mark.parametrize("lab_id", LABS)
