@@ -77,7 +77,7 @@ class Bot:
         self.tried.add(lab)
         pause_s = self.character.time_s(self.habits.start_s)
         for attempt in range(50):
-            await hall.sleep(pause_s + self.character.time_s(self.habits.run_s))
+            await hall.sleep(pause_s + self.character.run_s(lab))
             if hall.segment != segment or hall.is_over:
                 return
             result, is_valid, is_solved = self.character.result(lab, attempt=attempt)

@@ -11,6 +11,7 @@ from pydantic import Field
 from labdriver.lab import Model
 
 FILE = Path(__file__).with_name("results.yaml")
+UNKNOWN_RUN_S = 30.0  # of a lab that the file does not know
 
 
 class Result(Model):
@@ -23,6 +24,7 @@ class Result(Model):
 
 
 class LabResults(Model):
+    run_s: float  # with its deploy
     starter: tuple[Result, ...] = Field(min_length=1)
     near: tuple[Result, ...] = Field(min_length=1)
     solved: tuple[Result, ...] = Field(min_length=1)
@@ -31,7 +33,6 @@ class LabResults(Model):
 class Habits(Model):
     """Seconds are the session's. Medians; `spread` is the sigma of their logarithm."""
 
-    run_s: float
     start_s: float
     think_s: float
     spread: float
@@ -75,6 +76,11 @@ class Character:
         """A lognormal time; thinking is quicker with skill."""
         drawn = median_s * math.exp(self._random.gauss(0, self._crowd.people.spread))
         return drawn / self.skill if by_skill else drawn
+
+    def run_s(self, lab: str) -> float:
+        """How long a run of a lab takes, with its deploy."""
+        known = self._crowd.results.get(lab)
+        return self.time_s(known.run_s if known else UNKNOWN_RUN_S)
 
     def between(self, low: float, high: float) -> float:
         return self._random.uniform(low, high)

@@ -80,9 +80,10 @@ async def rehearse(url: str, token: str, wish: Wish, *, say: Say) -> Outcome:
         session = await _start(api, token, wish)
         try:
             return await _play(api, token, session, wish, say=say)
-        finally:
-            with suppress(Rejected):  # it has ended, as it should
+        except BaseException:
+            with suppress(Rejected):  # it has ended already
                 await api.ask("stop", "POST", "/workshop/stop", token=token, body={})
+            raise
     finally:
         await api.close()
 
@@ -101,6 +102,9 @@ async def _play(api: Api, token: str, session: Mapping[str, Any], wish: Wish, *,
     finally:
         for life in lives:
             life.cancel()
+    if not refused:
+        with suppress(Rejected):  # it has settled by itself, or was never reached
+            await api.ask("settle", "POST", "/api/simulation/stop", token=token, body={})
     await api.ask("stop", "POST", "/workshop/stop", token=token, body={})
     export = await api.ask("export", "GET", f"/workshop/export?workshop_id={session['id']}", token=token)
     took_s = time.monotonic() - begun_s
