@@ -78,6 +78,18 @@ def test_hung_counts_unanswered_and_very_late(slow: int, expected: float) -> Non
         assert hung.evaluate(evidence(claims(100 - slow), claims(slow, ms=ms)), HUNG).share == pytest.approx(expected)
 
 
+def test_hung_counts_a_crash_where_the_lab_says_so() -> None:
+    """A 503 is told on purpose, a 500 is not: 5 of 100 at a zero of 10 % is half."""
+    refused = claims(5, "failed")
+    crashed = [replace(claim, row=replace(claim.row, status=500)) for claim in refused]
+    params = HUNG.model_copy(update={"crash_statuses": (500,)})
+    assert hung.evaluate(evidence(claims(95), refused), params).share == 1
+    judged = hung.evaluate(evidence(claims(95), crashed), params)
+    assert judged.share == pytest.approx(0.5)
+    assert "5 of them because the service fell over" in judged.reason
+    assert hung.evaluate(evidence(claims(95), crashed), HUNG).share == 1
+
+
 @pytest.mark.parametrize("judge", [lambda e: latency.evaluate(e, P95), lambda e: hung.evaluate(e, HUNG)])
 def test_speed_without_right_answers_gives_nothing(judge) -> None:  # type: ignore[no-untyped-def]
     """Refusing most is fast; lying to a few is too. Neither is an answer."""
