@@ -83,7 +83,7 @@ def test_the_quote_fails_honestly_on(spoilt: object) -> None:
         f"pricing gave no price, yet the quote was {reply.status}: where does its price come from?"
     )
     assert reply.status != 500, (
-        f"the quote fell over ({reply.body['error']}): a failure is told on purpose, not by a crash"
+        f"the quote fell over ({reply.body['error']}): tell a failure on purpose, not by a crash"
     )
     assert took_s <= PATIENCE_S, f"a failure that is known at once was told after {took_s:.1f} s"
 
