@@ -8,10 +8,10 @@ from typing import Any
 
 import httpx
 
+from labsvc import traffic
 from labsvc.clients import Neighbours
 from labsvc.worlds import NO_ANSWER, Answer
 
-MARK = {"x-lab-traffic": "background"}
 RETRY_LIMIT_S = 60.0  # nobody is believed who wants more
 
 
@@ -26,7 +26,8 @@ class Calls:
         client = self._services(role)
         try:
             async with asyncio.timeout(timeout_s):
-                answer = await client.request(method, path, json=body, headers=MARK)
+                with traffic.marked(True):  # the clients take the mark from here alone
+                    answer = await client.request(method, path, json=body)
         except TimeoutError:
             return Answer(NO_ANSWER, {"error": "timeout"})
         except httpx.HTTPError as error:
