@@ -19,7 +19,8 @@ from labsvc.sim import snapshot as snapshots
 from labsvc.sim.instant import DAY_US, SECOND_US
 from labsvc.sim.simulation import Simulation
 from labsvc.worlds import Outlet
-from labsvc.worlds.commerce import catalogue, errands, living, settings
+from labsvc.worlds.commerce import catalogue, errands, settings
+from labsvc.worlds.commerce import saved as saves
 from labsvc.worlds.commerce.business import Business
 from labsvc.worlds.commerce.catalogue import Catalogue
 from labsvc.worlds.commerce.living import Commerce
@@ -58,7 +59,7 @@ class CommerceKind:
             simulation = Simulation(business, seed=seed, start_us=start_us)
             simulation.kernel.run_until(now_us)
             return Commerce(outlet, simulation, business, surges, wall_ns=self._wall_ns)
-        kept = living.read(saved)
+        kept = saves.read(saved)
         simulation = Simulation(business, seed=kept.snapshot.seed, start_us=kept.snapshot.start_us)
         snapshots.replay(simulation.kernel, kept.snapshot)
         return Commerce(outlet, simulation, business, surges, saved=kept, wall_ns=self._wall_ns)

@@ -9,22 +9,22 @@ kernel's scenario.*. The first `HistoryDays` run silently; then the doors open a
 """
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from labsvc.sim.arrivals import Source
-from labsvc.sim.chain import Chain, Step
+from labsvc.sim.chain import Chain
 from labsvc.sim.delay import Delay
 from labsvc.sim.entity import Entity, Origin, entity
-from labsvc.sim.instant import DAY_US, SECOND_US
+from labsvc.sim.instant import DAY_US
 from labsvc.sim.odds import Odds
-from labsvc.sim.rate import Calendar, Factor, Period, Rate, TimeOfDay, Weekday
+from labsvc.sim.rate import Rate
 from labsvc.sim.simulation import Simulation
 from labsvc.worlds.commerce.burst import Burst
 from labsvc.worlds.commerce.catalogue import Catalogue, Kind, Region, evenly, filled, seconds
+from labsvc.worlds.commerce.course import pattern, season, steps
 from labsvc.worlds.commerce.orders import Book, Order, Part
-from labsvc.worlds.commerce.settings import Fulfilment, Numbers, Season, Settings
+from labsvc.worlds.commerce.settings import Settings
 from labsvc.worlds.commerce.support import Ending, Support
 
 SCENARIOS = Path(__file__).with_name("scenarios")
@@ -32,14 +32,6 @@ RUSH_GAP = Delay(kind="uniform", min_s=20, max_s=40)  # the source waits 30 s be
 CRISIS_GAP = Delay(kind="uniform", min_s=2, max_s=12)
 PRAISE_GAP = Delay(kind="uniform", min_s=5, max_s=20)
 PRAISED_US = 90 * DAY_US  # whose home is newer than this may praise it
-
-_MONTHS: tuple[Season, ...] = ("winter", "winter", *("spring",) * 3, *("summer",) * 3, *("autumn",) * 3, "winter")
-_BOUNDS: dict[Season, tuple[date, date]] = {
-    "winter": (date(2000, 12, 1), date(2000, 2, 29)),
-    "spring": (date(2000, 3, 1), date(2000, 5, 31)),
-    "summer": (date(2000, 6, 1), date(2000, 8, 31)),
-    "autumn": (date(2000, 9, 1), date(2000, 11, 30)),
-}
 
 
 class Business:
@@ -290,46 +282,6 @@ class Business:
         return self.kernel.streams.draw(about.id, purpose)
 
 
-def steps(times: Fulfilment, settings: Settings, *, complaint_ratio: float) -> dict[str, Step]:
-    """What becomes of an order."""
-    numbers, warranty = settings.business, settings.business_simulator.warranty_department
-    day_s = 86_400.0
-    later = Delay(
-        kind="uniform", min_s=warranty.min_days_since_delivery * day_s, max_s=warranty.max_days_since_delivery * day_s
-    )
-    cancelled = numbers.cancelled_ratio
-    claims = {"claim": warranty.ticket_probability} if warranty.enabled else {}
-    made = {
-        "placed": Step(
-            stream="orders.placed",
-            one_of={"confirmed": 1 - cancelled, "cancelled": cancelled},
-            also={"complaint": complaint_ratio},
-        ),
-        "cancelled": Step(stream="orders.status", delay=times.confirmed),
-        "confirmed": Step(stream="orders.status", delay=times.confirmed, one_of={"in_production": 1.0}),
-        "in_production": Step(stream="orders.status", delay=times.in_production, one_of={"shipped": 1.0}),
-        "shipped": Step(stream="orders.status", delay=times.shipped, one_of={"delivered": 1.0}),
-        "delivered": Step(
-            stream="orders.status", delay=times.delivered, also={"feedback": numbers.feedback_ratio, **claims}
-        ),
-        "feedback": Step(stream="customers.feedback", delay=times.feedback),
-        "complaint": Step(stream="support.opened", delay=times.complaint),
-    }
-    return made | ({"claim": Step(stream="support.opened", delay=later)} if claims else {})
-
-
-def pattern(numbers: Numbers) -> tuple[Factor, ...]:
-    """How orders spread over the day, the week and the year; each factor averages 1."""
-    curve = numbers.day_curve
-    ends = [*curve[1:], (curve[0][0] + 24, curve[0][1])]
-    mean = sum((h1 - h0) * (f0 + f1) / 2 for (h0, f0), (h1, f1) in zip(curve, ends, strict=True)) / 24
-    day = TimeOfDay(tuple((hour, f / mean) for hour, f in curve), utc_offset_h=numbers.utc_offset_hours)
-    weeks = sum(numbers.week_curve) / 7
-    week: Any = tuple(f / weeks for f in numbers.week_curve)
-    periods = tuple(Period(name, *_BOUNDS[name], factor, yearly=True) for name, factor in numbers.seasons.items())
-    return (day, Weekday(week), Calendar(periods, name="season"))
-
-
 def shown(order: Order) -> dict[str, Any]:
     """The data of the record that an order was placed."""
     return {
@@ -344,9 +296,3 @@ def shown(order: Order) -> dict[str, Any]:
         "amountCents": order.amount_cents,
         "season": season(order.placed_us),
     }
-
-
-def season(at_us: int) -> Season:
-    """The season of an instant, in the northern half of the world."""
-    when = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=at_us // SECOND_US)
-    return _MONTHS[when.month - 1]

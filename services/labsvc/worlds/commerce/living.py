@@ -9,12 +9,9 @@ outside waits until a save holds it (`outbox.py`). Implements `labsvc.worlds.Wor
 """
 
 import asyncio
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
-
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Any
 
 from labsvc.errors import Misuse
 from labsvc.sim.clock import Clock
@@ -22,7 +19,6 @@ from labsvc.sim.instant import SECOND_US, iso
 from labsvc.sim.record import Record
 from labsvc.sim.runner import Runner
 from labsvc.sim.simulation import Simulation
-from labsvc.sim.snapshot import Snapshot
 from labsvc.worlds import Outlet, ScenarioCard
 from labsvc.worlds.commerce import view
 from labsvc.worlds.commerce.business import Business, shown
@@ -30,6 +26,7 @@ from labsvc.worlds.commerce.delivery import Delivery
 from labsvc.worlds.commerce.errands import Errands, SurgeForm
 from labsvc.worlds.commerce.orders import Order
 from labsvc.worlds.commerce.outbox import Outbox
+from labsvc.worlds.commerce.saved import Saved
 
 LOOK_S = 0.25
 NEWEST = 10  # orders that are shown again when the world opens
@@ -37,22 +34,6 @@ OUTBOX_LIMIT = 5_000  # so many orders that the api has not been told hold the t
 CALM = "normal-operations"  # the scenario that gives way to every other, and ends every other
 VISITS = "visits.asked"  # for the errands, not for the public
 SHOWN = {"external": "news"}  # records of the kernel under the names that the public knows
-
-
-class Saved(BaseModel):
-    """What `saved` writes."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    schema_version: Literal[1] = 1
-    snapshot: Snapshot
-    waiting: tuple[str, ...]  # orders that the api has not been told in their present state
-    price_refs: dict[str, str]
-    own_pace: float | None
-    is_paused: bool
-    surge_left_s: float | None
-    visits: dict[str, int] = Field(default_factory=dict)
-    traffic: dict[str, int] = Field(default_factory=dict)
 
 
 class Commerce:
@@ -305,11 +286,3 @@ class Commerce:
         self._surge_left_s = saved.surge_left_s
         self.errands.visits.update(saved.visits)
         self.errands.traffic.update(saved.traffic)
-
-
-def read(text: str) -> Saved:
-    """What `saved` wrote. Raises Misuse."""
-    try:
-        return Saved.model_validate(json.loads(text))
-    except ValueError as error:
-        raise Misuse(f"what was kept cannot be read: {str(error).splitlines()[0]}; the world begins anew") from error

@@ -18,7 +18,8 @@ from labsvc.sim.rate import Rate
 from labsvc.sim.record import LogHash, Record
 from labsvc.sim.simulation import Simulation
 from labsvc.worlds.commerce import catalogue
-from labsvc.worlds.commerce.business import Business, pattern
+from labsvc.worlds.commerce.business import Business
+from labsvc.worlds.commerce.course import pattern
 
 BOOK = catalogue.read()
 NOW_US = int(NOW_S) * SECOND_US
