@@ -1,11 +1,16 @@
 # Verbs only: each target is one line that calls the command of the same name. `make` alone prints them.
 LAB ?=
+BY ?=
+CODE ?=
+AT ?=
 BUNDLE ?=
 RUNTIME ?= auto
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 RUN := $(BIN)/labdriver --runtime $(RUNTIME)
+AS = $(if $(BY),--by "$(BY)")
+THERE = $(if $(AT),--at "$(AT)")
 LOCK := --universal --generate-hashes --python-version 3.11 --no-header --no-annotate --quiet
 
 .DEFAULT_GOAL := help
@@ -25,7 +30,7 @@ help: ## print this list
 ##@ Start here
 .PHONY: quickstart
 quickstart: $(VENV)/.installed ## set up, start the stack, run the first lab, open its report
-	@$(RUN) quickstart
+	@$(RUN) quickstart $(AS)
 
 ##@ The stack (RUNTIME=auto|local|k3d|kube)
 .PHONY: preflight prefetch up smoke dev reset down
@@ -44,20 +49,31 @@ reset: $(VENV)/.installed ## wipe data and queues, keep the stack
 down: $(VENV)/.installed ## stop the stack and clean up
 	@$(RUN) down
 
-##@ A lab (LAB=timeouts)
-.PHONY: check run verify solutions rescue report
+##@ A lab (LAB=timeouts BY=<your name>)
+.PHONY: check run coach rescue report verify solutions
 check: $(VENV)/.installed ## check the edit in seconds, without the stack; hints
 	@$(RUN) check $(LAB)
 run: $(VENV)/.installed ## run the lab, score it, open the report
-	@$(RUN) run $(LAB)
-verify: $(VENV)/.installed ## prove the lab: starter loses, solutions win, wrong fixes lose
-	@$(RUN) verify $(LAB)
-solutions: $(VENV)/.installed ## make the solution branches
-	@$(RUN) solutions
+	@$(RUN) run $(LAB) $(AS)
+coach: $(VENV)/.installed ## what the last run waited on, and the next hint
+	@$(RUN) coach $(LAB)
 rescue: $(VENV)/.installed ## put the solution in place and rejoin
 	@$(RUN) rescue $(LAB)
 report: $(VENV)/.installed ## render all reports again from their records
 	@$(RUN) report
+verify: $(VENV)/.installed ## prove the lab: starter loses, solutions win, wrong fixes lose
+	@$(RUN) verify $(LAB)
+solutions: $(VENV)/.installed ## make the solution branches
+	@$(RUN) solutions
+
+##@ A session (CODE=K7QM4X AT=http://10.0.0.5:8082 BY=<your name>)
+.PHONY: join facilitate leaderboard
+join: $(VENV)/.installed ## take part; your runs go to its board from then on
+	@$(RUN) join $(CODE) $(THERE) $(AS)
+facilitate: $(VENV)/.installed ## the facilitator's page, with its token (AT= of another machine)
+	@$(RUN) facilitate $(THERE)
+leaderboard: $(VENV)/.installed ## show the board of this machine
+	@$(RUN) leaderboard show
 
 ##@ For contributors
 .PHONY: test lint bench lock

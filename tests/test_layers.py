@@ -18,11 +18,11 @@ LABDRIVER = (
     ("run", "report"),
     ("growth", "maintenance"),
     ("score",),
-    ("stack", "load", "probe", "check"),
+    ("stack", "load", "probe", "check", "try_import"),
     ("record",),
     ("proofs", "solutions", "outbox"),
     ("lab", "settings", "lock", "markers", "join"),
-    ("console", "browser"),
+    ("console", "browser", "verbs"),
     ("errors",),
 )
 LABSVC = (

@@ -14,6 +14,8 @@ from labdriver.lab import Lab
 from labdriver.settings import Settings
 from labdriver.stack.runtime import Runtime
 
+SHARED_LOGINS = frozenset({"root", "user", "admin", "student", "ubuntu", "vscode", "codespace", "anonymous"})
+
 
 @dataclass(frozen=True)
 class App:
@@ -35,8 +37,22 @@ class App:
         """Everything of ours that is neither source nor report."""
         return self.root / ".lab"
 
-    def lab(self, lab_id: str) -> Lab:
-        return lab.load(self.labs, lab_id)
+    @property
+    def run_lock(self) -> Path:
+        """Held by a run for as long as it measures; nothing but `up` changes the stack meanwhile."""
+        return self.state / "run.lock"
+
+    def lab(self, lab_id: str | None, *, verb: str = "run") -> Lab:
+        """The lab that a command was given; `verb` is how that command is typed again."""
+        return lab.load(self.labs, lab_id, verb=verb)
+
+    def readable_labs(self) -> list[Lab]:
+        """Every lab whose scenario can be read; whoever runs one says what is wrong with the others."""
+        found = []
+        for lab_id in lab.find(self.labs):
+            with suppress(Misuse):
+                found.append(self.lab(lab_id))
+        return found
 
     def runtime(self) -> tuple[Runtime, str]:
         """The runtime to use and why it was chosen."""
@@ -46,13 +62,14 @@ class App:
 
     def by(self, name: str | None) -> str:
         """The participant: what was given, else LAB_BY, else the name on the joined board, else the login name."""
-        given = (name or self.settings.by).strip() or self._joined_name()
-        if given:
-            return given[:60]
-        try:
-            return getpass.getuser()
-        except (KeyError, OSError):
-            return "anonymous"  # a container user without an entry in passwd
+        return (self._given(name) or _login())[:60]
+
+    def is_nameless(self, name: str | None) -> bool:
+        """True when nobody has said who runs, and the login is one that many people share."""
+        return not self._given(name) and _login() in SHARED_LOGINS
+
+    def _given(self, name: str | None) -> str:
+        return (name or self.settings.by).strip() or self._joined_name()
 
     def _joined_name(self) -> str:
         """Under what name this checkout takes part in a session; a broken file is told by whoever sends to it."""
@@ -62,6 +79,13 @@ class App:
             if membership := join.read(self.state):
                 return membership.name
         return ""
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "anonymous"  # a container user without an entry in passwd
 
 
 def find_root(start: Path) -> Path:

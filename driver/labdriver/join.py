@@ -18,10 +18,12 @@ from urllib.parse import urlsplit
 import httpx
 
 from labdriver.errors import EnvironmentFault, Misuse
+from labdriver.verbs import to_type
 
 FILE = "join.json"
 PENDING = "join.pending.json"  # the token of a join that has not been answered
 TIMEOUT_S = 5.0
+EXAMPLE = "http://10.0.0.5:8082"
 
 _ADDRESS = re.compile(r"https?://[^/?#@\s]+(:\d{1,5})?(/[^?#\s]*)?")
 
@@ -52,15 +54,19 @@ def new_token() -> str:
 
 
 def address(text: str) -> str:
-    """A board's address as it was typed: the scheme may be left out. Raises Misuse."""
+    """A board's address as it was typed or copied: without a scheme, or with the path of one of its pages.
+
+    Raises Misuse.
+    """
     url = text.strip()
     if "://" not in url:
         url = f"http://{url}"
-    url = url.rstrip("/")
     parts = urlsplit(url)
     if not _ADDRESS.fullmatch(url) or not parts.hostname:
-        raise Misuse(f"{text!r} is not an address, expected one like http://10.0.0.5:8082")
-    return url
+        raise Misuse(
+            f"{text!r} is not an address, expected one like {EXAMPLE}", next_step=f"AT={EXAMPLE}, as the board shows it"
+        )
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def read(state: Path) -> Membership | None:
@@ -71,7 +77,9 @@ def read(state: Path) -> Membership | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError) as error:
-        raise Misuse(f"{path} cannot be read ({error})", next_step=f"rm {path}, then labdriver join again") from error
+        raise Misuse(
+            f"{path} cannot be read ({error})", next_step=f"rm {path}, then {to_type('join')} again"
+        ) from error
 
 
 def write(state: Path, membership: Membership) -> None:
@@ -128,7 +136,10 @@ def ask(
             verify=url.startswith("https:"),  # reading the list of authorities takes longer than the question
         )
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise Unreachable(f"the board at {url} does not answer ({type(error).__name__})") from error
+        raise Unreachable(
+            f"the board at {url} does not answer ({type(error).__name__})",
+            next_step=f"open {url}/board in a browser; where that board's stack runs: make up",
+        ) from error
     return told(answer, url)
 
 
@@ -143,7 +154,9 @@ def told(answer: httpx.Response, url: str) -> dict[str, Any]:
     reason = str(value.get("error", "")) if isinstance(value, dict) else ""
     reason = reason or f"status {answer.status_code}, expected a board of the kit"
     if answer.status_code == 429 or answer.status_code >= 500:
-        raise Unreachable(f"the board at {url} cannot answer now: {reason}")
+        raise Unreachable(
+            f"the board at {url} cannot answer now: {reason}", next_step="the same command, a little later"
+        )
     raise Rejected(f"the board at {url} refused: {reason}")
 
 

@@ -5,6 +5,7 @@ reported at once, each with file, line and the allowed values. Knows nothing of 
 rules and panels are named here and found by `score` and `report`.
 """
 
+import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from labdriver.errors import Misuse
+from labdriver.verbs import to_type
 
 SCHEMA_VERSION = 1
 
@@ -203,13 +205,18 @@ def find(labs: Path) -> list[str]:
     return sorted(ids, key=lambda lab_id: (_step(labs / lab_id / "scenario.yaml"), lab_id))
 
 
-def load(labs: Path, lab_id: str) -> Lab:
-    """Read and validate one lab. Raises Misuse naming the known labs, or every fault of its file."""
+def load(labs: Path, lab_id: str | None, *, verb: str = "run") -> Lab:
+    """Read and validate one lab, for a command that is typed `make VERB LAB=…`.
+
+    Raises Misuse naming the known labs when none or an unknown one was asked for, or every fault of its file.
+    """
     known = find(labs)
-    if lab_id not in known:
+    if lab_id is None or lab_id not in known:
+        asked = f"unknown lab {lab_id!r}" if lab_id else "no lab was named"
+        near = difflib.get_close_matches(lab_id or "", known, n=1) or known
         raise Misuse(
-            f"unknown lab {lab_id!r}, expected one of: {', '.join(known) or '(none found)'}",
-            next_step=f"labdriver run {known[0]}" if known else f"look for labs in {labs}",
+            f"{asked}, expected one of: {', '.join(known) or '(none found)'}",
+            next_step=to_type(verb, lab=near[0]) if known else f"look for labs in {labs}",
         )
     folder = labs / lab_id
     return Lab(lab_id, folder, read_scenario(folder / "scenario.yaml"))

@@ -4,7 +4,7 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,14 +19,29 @@ def hold(path: Path, *, what: str, by: str, thing: str = "the stack") -> Iterato
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise EnvironmentFault(
-                f"{thing} is in use: {_holder(path)}", next_step="wait for it to end, then the same command"
-            ) from error
+            raise _in_use(path, thing) from error
         file.truncate(0)
         since = datetime.now(UTC).strftime("%H:%M:%S UTC")
         file.write(json.dumps({"what": what, "by": by, "pid": os.getpid(), "since": since}))
         file.flush()
         yield
+
+
+def refuse_held(path: Path, *, thing: str = "the stack") -> None:
+    """Raise EnvironmentFault like `hold` when somebody holds `thing` now. Whoever changes it under a run asks this."""
+    with suppress(FileNotFoundError), path.open("r", encoding="utf-8") as file:
+        try:
+            fcntl.flock(
+                file, fcntl.LOCK_SH | fcntl.LOCK_NB
+            )  # shared: two that only ask do not meet; freed at the close
+        except OSError as error:
+            raise _in_use(path, thing) from error
+
+
+def _in_use(path: Path, thing: str) -> EnvironmentFault:
+    return EnvironmentFault(
+        f"{thing} is in use: {_holder(path)}", next_step="wait for it to end, then the same command"
+    )
 
 
 def _holder(path: Path) -> str:

@@ -32,8 +32,8 @@ def split(text: str, *, step: int, name: str) -> Marked:
     ends = [i for i, line in enumerate(lines) if (m := _END.match(line)) and int(m[1]) == step]
     if len(begins) != 1 or len(ends) != 1 or begins[0] > ends[0]:
         raise Misuse(
-            f"{name}: the markers are damaged: found {len(begins)} 'LAB: STEP{step} TODO' and {len(ends)} "
-            f"'LAB: STEP{step} END', expected one of each in this order",
+            f"{name}: the markers are damaged: found {len(begins)} of '# LAB: STEP{step} TODO: <task>' and {len(ends)} "
+            f"of '# LAB: STEP{step} END', expected one of each in this order",
             next_step=f"git diff {name}",
         )
     begin, end = begins[0], ends[0]

@@ -10,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from labdriver import lab
 from labdriver.errors import Misuse
+from labdriver.verbs import to_type
 
 STARTER = """    answered = await pricing.get(path)
     return Reply(answered.status_code, {**answered.json(), "stale": False})"""
@@ -46,7 +47,7 @@ def make(root: Path, lab_id: str) -> list[Path]:
     targets = [root / place.format(id=lab_id) for place, _, _ in PARTS]
     there = [path for path in targets if path.exists()]
     if there:
-        raise Misuse(f"{there[0].relative_to(root)} is already there", next_step="labdriver new-lab ANOTHER-ID")
+        raise Misuse(f"{there[0].relative_to(root)} is already there", next_step=to_type("new-lab", "ANOTHER-ID"))
     steps = [lab.load(root / "labs", known).scenario.step for known in lab.find(root / "labs")]
     templates = Environment(
         loader=FileSystemLoader(root / "labs" / "_template"),

@@ -25,7 +25,7 @@ from labdriver.load.process import Child, launch
 from labdriver.probe import tables, watch
 from labdriver.probe.dependency import Closed, DependencyClient, script
 from labdriver.record import Head, Record, Sample
-from labdriver.stack.checksum import lab_code
+from labdriver.stack.checksum import lab_code, labs_on_disk
 from labdriver.stack.runtime import Runtime, Say, Status
 
 API = "api"
@@ -107,6 +107,12 @@ def prepare(lab: Lab, runtime: Runtime, options: Options, *, say: Say) -> Prepar
     status = runtime.status()
     if not status.up:
         raise EnvironmentFault(f"no stack is up on the runtime {runtime.name}", next_step="make up")
+    if not status.ready and options.deploy and (silent := _silent_and_edited(lab, runtime, status)):
+        say(
+            f"not ready, and maybe of older code than the disk has: {', '.join(silent)}; bringing the edit into service"
+        )
+        runtime.dev(say)
+        status = runtime.status()
     if not status.ready:
         say(f"waiting for the stack: {'; '.join(status.problems)}")
         status = runtime.wait_ready()
@@ -128,6 +134,22 @@ def prepare(lab: Lab, runtime: Runtime, options: Options, *, say: Say) -> Prepar
         tables.prepare(runtime.url(books.role) + books.prepare)
     scenario = lab.scenario.scaled(options.scale_ratio)
     return Prepared(lab, scenario, runtime, status, dependency, dependency.clock_offset_s())
+
+
+def _silent_and_edited(lab: Lab, runtime: Runtime, status: Status) -> list[str]:
+    """Roles that are not ready and do not serve the labs on disk, as far as they tell.
+
+    An edit that never ends keeps its role from answering even after it was repaired: waiting would not help.
+    """
+    unready = {replica.role for replica in status.replicas if not replica.ready}
+    served = runtime.served_code()
+    edited = {
+        role
+        for lab_id, files in labs_on_disk(lab.folder.parent).items()
+        if served.get(lab_id) != files.code
+        for role in files.roles
+    }
+    return sorted(unready & edited)
 
 
 def _load(prepared: Prepared, run_id: str, child: Child, *, on_progress: Callable[[drive.Progress], None]) -> Loaded:

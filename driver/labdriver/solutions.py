@@ -16,6 +16,7 @@ from pathlib import Path
 
 from labdriver import lab
 from labdriver.errors import EnvironmentFault, Misuse
+from labdriver.verbs import to_type
 
 TRAILER = "Generated-from: solutions"
 
@@ -103,7 +104,7 @@ class Git:
         except FileNotFoundError as error:
             raise EnvironmentFault(
                 "git was not found; solution branches need it",
-                next_step="labdriver rescue LAB works without git",
+                next_step=f"{to_type('rescue', lab='<lab>')} works without git",
             ) from error
         if done.returncode:
             told = (done.stderr.strip().splitlines() or ["no message"])[-1]

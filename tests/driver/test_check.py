@@ -43,12 +43,64 @@ def test_other_right_fixes_hold(timeouts: Lab, name: str) -> None:
     assert [f.hint for f in check.check(timeouts) if f.hint] == []
 
 
-def test_syntax_error_is_told_with_its_line(timeouts: Lab) -> None:
-    """Half an edit is answered with the line that does not parse."""
-    source = timeouts.edit_file.read_text()
-    put(timeouts, source.replace("answer.raise_for_status()", "answer.raise_for_status("))
-    hints = " ".join(f.hint for f in check.check(timeouts))
-    assert "never closed" in hints
+UNLOADABLE = {
+    "timeouts": (
+        ("answer.raise_for_status()", "answer.raise_for_status("),
+        r"edit.py:\d+: SyntaxError: '\(' was never",
+    ),
+    "tx": (("def sold_out()", "@once\ndef sold_out()"), r"edit.py:\d+: NameError: name 'once' is not defined"),
+    "bulkheads": (("import asyncio", "import asyncoi"), r"edit.py:\d+: ModuleNotFoundError: No module named 'asyncoi'"),
+}
+
+
+def copied(lab_id: str, tmp_path: Path) -> Lab:
+    """A copy of a lab with its starter's edit."""
+    chosen = lab.load(ROOT / "labs", lab_id)
+    folder = tmp_path / "labs" / lab_id
+    shutil.copytree(ROOT / "labs" / lab_id, folder)
+    suffix = chosen.edit_file.suffix
+    shutil.copyfile(ROOT / "solutions" / lab_id / f"starter{suffix}", folder / f"edit{suffix}")
+    return replace(chosen, folder=folder)
+
+
+@pytest.mark.parametrize("lab_id", UNLOADABLE)
+def test_code_that_does_not_load_is_told_in_one_line_instead_of_hints(lab_id: str, tmp_path: Path) -> None:
+    """File and line of what keeps it from loading, for every lab alike, and where to go."""
+    chosen = copied(lab_id, tmp_path)
+    (old, new), told = UNLOADABLE[lab_id]
+    put(chosen, chosen.edit_file.read_text().replace(old, new, 1))
+    with pytest.raises(Misuse, match=rf"^labs/{lab_id}/{told}") as caught:
+        check.check(chosen)
+    assert "\n" not in caught.value.message
+    assert caught.value.next_step.endswith(f"then make check LAB={lab_id}")
+
+
+@pytest.mark.parametrize("lab_id", lab.find(ROOT / "labs"))
+def test_edit_file_that_is_not_whole_is_told_and_left_as_it_is(lab_id: str, tmp_path: Path) -> None:
+    """Markers damaged, empty, missing: what was expected and what to type; nothing is lost."""
+    chosen = copied(lab_id, tmp_path)
+    check.whole(chosen)
+    end = f"# LAB: STEP{chosen.scenario.step} END"
+    for damaged, told in (
+        (chosen.edit_file.read_text().replace(end, ""), r"markers are damaged: found 1 of .* and 0 of .*, expected"),
+        (chosen.edit_file.read_text().replace("TODO", "done"), "markers are damaged: found 0 of"),
+        ("", r"edit\.\w+ is empty, expected the edit file"),
+    ):
+        put(chosen, damaged)
+        with pytest.raises(Misuse, match=told) as caught:
+            check.check(chosen)
+        assert f"solutions/{lab_id}/starter" in caught.value.next_step
+        assert chosen.edit_file.read_text() == damaged
+    chosen.edit_file.unlink()
+    with pytest.raises(Misuse, match="is missing, expected the edit file"):
+        check.check(chosen)
+
+
+def test_edit_that_never_ends_loading_is_ended_and_told(timeouts: Lab) -> None:
+    """A loop at the top of the file does not hang the check either."""
+    put(timeouts, timeouts.edit_file.read_text() + "while True: pass\n")
+    with pytest.raises(Misuse, match="did not end in 2 s"):
+        check.check(timeouts, limit_s=2)
 
 
 def test_endless_loop_is_ended_and_told(timeouts: Lab) -> None:

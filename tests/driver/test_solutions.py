@@ -117,5 +117,5 @@ def test_folder_without_git_is_told(tmp_path: Path) -> None:
 def test_missing_git_is_told(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without git, the message names the command that works without it."""
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(EnvironmentFault, match=r"git was not found.*\n.*labdriver rescue"):
+    with pytest.raises(EnvironmentFault, match=r"git was not found.*\n.*make rescue"):
         solutions.make(repo)

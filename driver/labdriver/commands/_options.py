@@ -7,6 +7,7 @@ import click
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
+lab: Decorator = click.argument("lab", required=False)  # without one, the labs are listed
 as_json: Decorator = click.option("--json", "as_json", is_flag=True, help="Answer with one JSON object on stdout.")
 by: Decorator = click.option(
     "--by", metavar="NAME", envvar="LAB_BY", show_envvar=True, help="Your name, for the board."

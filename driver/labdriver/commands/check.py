@@ -3,21 +3,23 @@
 import click
 
 from labdriver.app import App
-from labdriver.check import check
+from labdriver.check import check, whole
 from labdriver.commands import _options
 from labdriver.console import Console
 from labdriver.errors import TargetMissed
 from labdriver.stack import edits
+from labdriver.verbs import to_type
 
 
 @click.command("check", epilog="Example: labdriver check timeouts")
-@click.argument("lab")
+@_options.lab
 @_options.as_json
 @click.pass_obj
-def COMMAND(app: App, lab: str, as_json: bool) -> None:
+def COMMAND(app: App, lab: str | None, as_json: bool) -> None:
     """Check the edit of LAB in seconds, without the stack. A failure is a hint, never the answer."""
     console = Console(as_json=as_json)
-    chosen = app.lab(lab)
+    chosen = app.lab(lab, verb="check")
+    whole(chosen)
     if chosen.scenario.scales:
         edits.read_file(chosen.edit_file, chosen.scenario.scales)  # a manifest that is none has nothing to be checked
     findings = check(chosen)
@@ -26,12 +28,12 @@ def COMMAND(app: App, lab: str, as_json: bool) -> None:
         console.say(f"{mark}  {finding.what}", style=style)
         if finding.hint or finding.skipped:
             console.say(f"      {finding.hint or finding.skipped}")
-    console.answer({"lab": lab, "ok": not any(f.hint for f in findings), "findings": [vars(f) for f in findings]})
+    console.answer({"lab": chosen.id, "ok": not any(f.hint for f in findings), "findings": [vars(f) for f in findings]})
     open_points = sum(1 for f in findings if f.hint)
     if open_points:
         raise TargetMissed(
-            f"{open_points} of {len(findings)} checks of {lab} are open",
-            next_step=f"edit {chosen.edit_file.relative_to(app.root)}, then make check LAB={lab}",
+            f"{open_points} of {len(findings)} checks of {chosen.id} are open",
+            next_step=f"edit {chosen.edit_file.relative_to(app.root)}, then {to_type('check', lab=chosen.id)}",
         )
     skipped = sum(1 for f in findings if f.skipped)
     holds = (
@@ -39,4 +41,4 @@ def COMMAND(app: App, lab: str, as_json: bool) -> None:
         if skipped
         else f"all {len(findings)} checks hold"
     )
-    console.say(f"{holds}; next: make dev run LAB={lab}")
+    console.say(f"{holds}; next: {to_type('dev', 'run', lab=chosen.id)}")

@@ -10,7 +10,8 @@ from labdriver import join
 from labdriver.app import App
 from labdriver.commands import _options
 from labdriver.console import Console
-from labdriver.errors import Misuse
+from labdriver.errors import EnvironmentFault, Misuse
+from labdriver.verbs import to_type
 
 FILE = "facilitator.token"
 
@@ -26,7 +27,7 @@ FILE = "facilitator.token"
 def COMMAND(app: App, url: str | None, token: str | None, no_open: bool, as_json: bool) -> None:
     """Print the facilitator's page, its token in the address. The first who asks a new database becomes facilitator."""
     console = Console(as_json=as_json)
-    base = join.address(url) if url else app.runtime()[0].url("generator")
+    base = generator(app, url)
     mine = claim(app.state, base, token=token)
     page = f"{base}/facilitator#token={mine}"
     console.say(f"facilitator's page, for your eyes only: {page}", style="bold")
@@ -34,6 +35,16 @@ def COMMAND(app: App, url: str | None, token: str | None, no_open: bool, as_json
     console.answer({"url": base, "page": page, "board": f"{base}/board", "token": mine})
     if app.settings.may_open and not no_open and not as_json:
         webbrowser.open(page)
+
+
+def generator(app: App, url: str | None) -> str:
+    """Address of the generator at `url`, else of the stack that is up. Raises EnvironmentFault when none is."""
+    if url:
+        return join.address(url)
+    runtime, _ = app.runtime()
+    if not runtime.status().up:
+        raise EnvironmentFault(f"no stack is up on the runtime {runtime.name}", next_step=to_type("up"))
+    return runtime.url("generator")
 
 
 def claim(state: Path, url: str, *, token: str | None = None) -> str:
@@ -47,7 +58,7 @@ def claim(state: Path, url: str, *, token: str | None = None) -> str:
     try:
         join.ask(url, "PUT", "/workshop/facilitator", body={"token": mine})
     except join.Rejected as error:
-        raise Misuse(error.message, next_step="labdriver facilitate --token TOKEN") from error
+        raise Misuse(error.message, next_step=to_type("facilitate", "--token TOKEN")) from error
     if mine != kept:
         state.mkdir(parents=True, exist_ok=True)
         path.unlink(missing_ok=True)

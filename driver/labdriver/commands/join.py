@@ -1,6 +1,7 @@
 """`labdriver join`: take part in a session; runs are sent to its board from then on."""
 
 import platform
+import re
 import sys
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from labdriver.console import Console
 from labdriver.errors import LabError, Misuse
 from labdriver.preflight import inspect, readiness
 from labdriver.stack.choose import held_ports
+from labdriver.verbs import to_type
 
 
 @click.command("join", epilog="Example: labdriver join K7QM4X --at http://10.0.0.5:8082 --by alice")
@@ -47,12 +49,14 @@ def COMMAND(
 def _join(console: Console, app: App, *, code: str, url: str | None, by: str | None, ready_code: str) -> None:
     before = join.read(app.state)
     if url is None and before is None:
-        raise Misuse("--at is missing: the board's address", next_step=f"labdriver join {code} --at URL")
+        raise Misuse("--at is missing: the board's address", next_step=to_type("join", code=code, at="URL"))
     if ready_code and not readiness.intact(ready_code):
         raise Misuse(
             f"{ready_code!r} is not a readiness code, or has a typing error; expected what the preflight printed",
-            next_step="labdriver preflight",
+            next_step=to_type("preflight"),
         )
+    if before is not None and by:
+        _refuse_other_name(before, url=join.address(url) if url else before.url, code=code, by=by)
     technology, is_up = _stack(app)
     ready_code = ready_code.strip() or _readiness(app)
     membership = join.join(
@@ -64,7 +68,9 @@ def _join(console: Console, app: App, *, code: str, url: str | None, by: str | N
         ready_code=ready_code,
     )
     console.say(f"joined {membership.code} at {membership.url} as {membership.name}", style="bold")
-    console.say(f"ready: {ready_code}" if ready_code else "not ready: no runtime works here; next: labdriver preflight")
+    console.say(
+        f"ready: {ready_code}" if ready_code else f"not ready: no runtime works here; next: {to_type('preflight')}"
+    )
     if ready_code and not is_up:
         console.say("your stack is not up yet; next: make up")
     console.say(f"tickets and board: {membership.url}/tickets#token={membership.token}")
@@ -74,10 +80,21 @@ def _join(console: Console, app: App, *, code: str, url: str | None, by: str | N
     console.answer(_shown(membership) | {"readiness": ready_code})
 
 
+def _refuse_other_name(before: join.Membership, *, url: str, code: str, by: str) -> None:
+    """A session knows a participant by the name of its first join. The board may have added a number to it."""
+    is_same = (url, code.upper()) == (before.url, before.code)
+    if is_same and not re.fullmatch(rf"{re.escape(by.strip()[:60])}( \d+)?", before.name, re.IGNORECASE):
+        raise Misuse(
+            f"you have joined {before.code} as {before.name}, expected that name and not {by!r}; to be {by!r} there,"
+            " leave first: a new participant, without the runs sent so far",
+            next_step=f"{to_type('join', '--leave')}, then {to_type('join', code=code, at=url, by=by)}",
+        )
+
+
 def _tell(console: Console, state: Path) -> None:
     membership = join.read(state)
     if membership is None:
-        raise Misuse("no session is joined", next_step="labdriver join CODE --at URL")
+        raise Misuse("no session is joined", next_step=to_type("join", code="CODE", at="URL"))
     console.say(f"joined {membership.code} at {membership.url} as {membership.name}")
     console.say(f"tickets and board: {membership.url}/tickets#token={membership.token}")
     console.answer(_shown(membership))

@@ -6,6 +6,7 @@ from labdriver.app import App
 from labdriver.commands import _options
 from labdriver.console import Console
 from labdriver.new_lab import make
+from labdriver.verbs import to_type
 
 
 @click.command("new-lab", epilog="Example: labdriver new-lab retries")
@@ -19,4 +20,4 @@ def COMMAND(app: App, lab_id: str, as_json: bool) -> None:
     for path in made:
         console.say(f"made {path}")
     console.answer({"lab": lab_id, "files": made})
-    console.say(f"next: write labs/{lab_id}/README.md, then labdriver verify {lab_id}")
+    console.say(f"next: write labs/{lab_id}/README.md, then {to_type('verify', lab=lab_id)}")

@@ -12,6 +12,7 @@ from labdriver.commands import _options
 from labdriver.console import Console
 from labdriver.errors import EnvironmentFault, Misuse
 from labdriver.report import history
+from labdriver.verbs import to_type
 
 BROWSERS = (
     "chromium",
@@ -32,7 +33,7 @@ def COMMAND(app: App, lab: str, height: int, as_json: bool) -> None:
     runs = history.read(app.reports).of(app.lab(lab).id)
     page = runs[0].folder / history.PAGE if runs else None
     if page is None:
-        raise Misuse(f"no report of {lab} in {app.reports}", next_step=f"labdriver run {lab}")
+        raise Misuse(f"no report of {lab} in {app.reports}", next_step=to_type("run", lab=lab))
     picture = app.labs / lab / "report.png"
     _screenshot(page, picture, height=height)
     console.say(f"picture: {picture}")

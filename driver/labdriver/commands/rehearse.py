@@ -8,7 +8,7 @@ import click
 from labdriver import join
 from labdriver.app import App
 from labdriver.commands import _options
-from labdriver.commands.facilitate import claim
+from labdriver.commands.facilitate import claim, generator
 from labdriver.console import Console
 from labdriver.errors import Misuse, TargetMissed
 from labdriver.rehearse.stage import LabTime, Outcome, Wish, rehearse
@@ -34,7 +34,7 @@ def COMMAND(
 ) -> None:
     """Play the hour with bots, in a session of its own. Exits 1 when anything was lost or doubled."""
     console = Console(as_json=as_json)
-    base = join.address(url) if url else app.runtime()[0].url("generator")
+    base = generator(app, url)
     key = claim(app.state, base, token=token)
     wish = Wish(bots=bots, minutes=minutes, speed=speed, seed=seed)
     console.say(f"{bots} bots, {minutes:g} minutes in {minutes / speed:.1f}; watch: {base}/board", style="bold")

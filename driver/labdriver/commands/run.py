@@ -8,10 +8,12 @@ import click
 from labdriver import lock, record
 from labdriver.app import App
 from labdriver.browser import open_page
+from labdriver.check import whole
 from labdriver.commands import _options
 from labdriver.commands.submit import deliver
 from labdriver.console import Console
 from labdriver.errors import TargetMissed
+from labdriver.lab import Lab
 from labdriver.progress import meter
 from labdriver.record import Record
 from labdriver.report import page, publish
@@ -19,12 +21,13 @@ from labdriver.run import Options, run
 from labdriver.score import line
 from labdriver.score.card import Card, judge
 from labdriver.score.card import check as check_rules
+from labdriver.verbs import to_type
 
 GOOD_SCORE = 90  # what a right fix reaches; below it the next step is the edit file
 
 
 @click.command("run", epilog="Example: labdriver run timeouts --by alice")
-@click.argument("lab")
+@_options.lab
 @_options.by
 @_options.scale
 @click.option("--no-deploy", is_flag=True, help="Measure what is in service, even if the edit on disk is newer.")
@@ -34,7 +37,7 @@ GOOD_SCORE = 90  # what a right fix reaches; below it the next step is the edit 
 @click.pass_obj
 def COMMAND(
     app: App,
-    lab: str,
+    lab: str | None,
     by: str | None,
     scale: float,
     no_deploy: bool,
@@ -45,30 +48,41 @@ def COMMAND(
     """Run LAB against the stack, score it, write its report. The last line is the score, made for the chat."""
     console = Console(as_json=as_json)
     options = Options(
-        by=app.by(by), scale_ratio=scale, deploy=not no_deploy, ready_timeout_s=app.settings.ready_timeout_s
+        by=named(app, by, console),
+        scale_ratio=scale,
+        deploy=not no_deploy,
+        ready_timeout_s=app.settings.ready_timeout_s,
     )
-    card = measure(app, lab, options, console=console, may_open=not no_open)
+    card = measure(app, app.lab(lab), options, console=console, may_open=not no_open)
     if fail_under is not None and (card.verdict != "VALID" or card.score < fail_under):
         raise TargetMissed(f"score {card.score} ({card.verdict}), expected at least {fail_under}")
 
 
-def measure(app: App, lab_id: str, options: Options, *, console: Console, may_open: bool) -> Card:
+def named(app: App, by: str | None, console: Console) -> str:
+    """Who runs; with a note when that is a login which many share, for the board would mix them up."""
+    name = app.by(by)
+    if app.is_nameless(by):
+        console.say(f"note: this run is by {name}, a name that many share; BY=<your name> sets yours", style="yellow")
+    return name
+
+
+def measure(app: App, lab: Lab, options: Options, *, console: Console, may_open: bool) -> Card:
     """Run a lab from a ready stack to a published report and its score line."""
-    lab = app.lab(lab_id)
+    whole(lab)
     check_rules(lab.scenario)
     page.check(lab.scenario)
     runtime, why = app.runtime()
     console.say(f"{lab.id}: {lab.scenario.question}", style="bold")
     console.say(f"runtime {runtime.name} ({why}), by {options.by}", style="dim")
     scenario = lab.scenario.scaled(options.scale_ratio)
-    with lock.hold(app.state / "run.lock", what=f"run {lab.id}", by=options.by):
+    with lock.hold(app.run_lock, what=f"run {lab.id}", by=options.by):
         with meter(console, total_s=scenario.warm_up_s + scenario.load_s, start_s=-scenario.warm_up_s) as show:
             made = run(lab, runtime, options, say=console.say, on_progress=show)
         card = judge(made)
         written = keep(app, made, card, console=console)
     _tell(console, card, written)
     deliver(app, made, card, console=console)
-    console.say(_advice(lab.edit_file.relative_to(app.root), lab_id, card), style="bold")
+    console.say(_advice(lab.edit_file.relative_to(app.root), lab.id, card), style="bold")
     console.answer(_answer(made, card, written))
     console.line(line.format(made.head, card))
     if app.settings.may_open and may_open and not console.as_json and written is not None:
@@ -98,9 +112,9 @@ def _tell(console: Console, card: Card, written: Path | None) -> None:
 
 def _advice(edit: Path, lab_id: str, card: Card) -> str:
     if card.verdict != "VALID":
-        return f"this run does not count; next: labdriver run {lab_id}"
+        return f"this run does not count; next: {to_type('run', lab=lab_id)}"
     if card.score < GOOD_SCORE:
-        return f"next: change the marked place in {edit}, then make dev run LAB={lab_id}"
+        return f"next: change the marked place in {edit}, then {to_type('dev', 'run', lab=lab_id)}"
     return "next: paste the last line into the chat"
 
 

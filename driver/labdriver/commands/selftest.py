@@ -9,6 +9,7 @@ from labdriver.commands import _options
 from labdriver.console import Console
 from labdriver.errors import TargetMissed
 from labdriver.selftest.run import Outcome, run_checks
+from labdriver.verbs import to_type
 
 
 @click.command("selftest", epilog="Example: labdriver selftest schedule stopped")
@@ -25,7 +26,7 @@ def COMMAND(checks: tuple[str, ...], as_json: bool) -> None:
     if missed:
         raise TargetMissed(
             f"{len(missed)} of {len(outcomes)} checks missed a target: {', '.join(missed)}",
-            next_step=f"close what else is running, then labdriver selftest {' '.join(missed)}",
+            next_step=f"close what else is running, then {to_type('selftest', *missed)}",
         )
 
 

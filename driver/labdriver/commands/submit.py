@@ -11,6 +11,7 @@ from labdriver.outbox import Letter, Sent
 from labdriver.record import Record
 from labdriver.score import line
 from labdriver.score.card import Card
+from labdriver.verbs import to_type
 
 AFTER_RUN_TIMEOUT_S = 2.0  # nobody waits long for a board after a run; the outbox keeps what could not be sent
 
@@ -23,12 +24,14 @@ def COMMAND(app: App, as_json: bool) -> None:
     console = Console(as_json=as_json)
     membership = join.read(app.state)
     if membership is None:
-        raise Misuse("no session is joined", next_step="labdriver join CODE --at URL")
+        raise Misuse("no session is joined", next_step=to_type("join", code="CODE", at="URL"))
     sent = outbox.send(app.state, membership)
     _tell(console, sent)
     console.answer({"taken": list(sent.taken), "refused": list(sent.refused), "waiting": sent.waiting})
     if sent.waiting:
-        raise EnvironmentFault(f"{sent.waiting} runs wait: {sent.why}", next_step="labdriver submit, a little later")
+        raise EnvironmentFault(
+            f"{sent.waiting} runs wait: {sent.why}", next_step=f"{to_type('submit')}, a little later"
+        )
     if sent.refused:
         raise TargetMissed(f"{len(sent.refused)} runs were refused; they lie in {app.state}/{outbox.FOLDER}/refused")
 
@@ -60,7 +63,7 @@ def _tell(console: Console, sent: Sent) -> None:
     for told in sent.refused:
         console.say(f"the board refused {told}", style="red")
     if sent.waiting:
-        console.say(f"{sent.waiting} in the outbox ({sent.why}); sent with the next run, or: labdriver submit")
+        console.say(f"{sent.waiting} in the outbox ({sent.why}); sent with the next run, or: {to_type('submit')}")
     if sent.other:
         console.say(f"{sent.other} runs of an earlier session stay in the outbox", style="dim")
     for problem in sent.problems:

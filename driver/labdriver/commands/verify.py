@@ -9,6 +9,8 @@ from labdriver.app import App
 from labdriver.commands import _options
 from labdriver.console import Console
 from labdriver.errors import TargetMissed
+from labdriver.lab import Lab
+from labdriver.proofs import load as load_proofs
 from labdriver.verify import Proof, own_stacks, verify
 
 STACKS = 2  # a lab asks for less than a core
@@ -26,7 +28,8 @@ def COMMAND(app: App, lab: tuple[str, ...], scale: float | None, stacks: int, as
     Uses copies of the labs and stacks of its own; your edit and your stack are not touched.
     """
     console = Console(as_json=as_json)
-    chosen = [app.lab(name) for name in lab or labs.find(app.labs)]
+    chosen = [app.lab(name, verb="verify") for name in lab or labs.find(app.labs)]
+    _warn_short(console, app, chosen, scale)
     proofs: list[Proof] = []
     began_s = time.monotonic()
     with own_stacks(app.root, app.settings, stacks, say=console.say) as copies:
@@ -40,6 +43,15 @@ def COMMAND(app: App, lab: tuple[str, ...], scale: float | None, stacks: int, as
     if broken:
         raise TargetMissed(f"{len(broken)} of {len(proofs)} proofs do not hold: {'; '.join(broken)}")
     console.say(f"\nall {len(proofs)} proofs hold, {time.monotonic() - began_s:.0f} s")
+
+
+def _warn_short(console: Console, app: App, chosen: list[Lab], scale: float | None) -> None:
+    """One line when the phases would be shorter than some lab's proofs promise to hold for."""
+    own = {one.id: load_proofs(app.root / "solutions", one)[0].scale_ratio for one in chosen}
+    short = [f"{lab_id} {ratio:g}" for lab_id, ratio in own.items() if scale is not None and scale < ratio]
+    if short:
+        told = f"warning: at --scale {scale:g} proofs may not hold; the shortest that they promise: {', '.join(short)}"
+        console.say(told, style="yellow")
 
 
 def _row(proof: Proof) -> str:

@@ -18,6 +18,7 @@ from labdriver.load.plan import Plan
 from labdriver.load.process import Child, launch
 from labdriver.load.rows import build, check, generator
 from labdriver.record import Ended, Generator, Row
+from labdriver.verbs import to_type
 
 LEAD_S = 0.6  # from a ready child to the first arrival, when no t0 is given: calibrating takes 0.4 s of it
 SLACK_S = 5.0  # past the end of settling, before the child is killed
@@ -113,7 +114,7 @@ def _message(job: Job) -> dict[str, Any]:
     scenario, plan = job.scenario, job.plan
     roles = {request.role for request in scenario.requests}
     for role in sorted(roles - set(job.urls)):
-        raise Misuse(f"requests go to the role {role}, which has no address", next_step="labdriver smoke")
+        raise Misuse(f"requests go to the role {role}, which has no address", next_step=to_type("smoke"))
     return {
         "load_s": scenario.load_s,
         "settle_s": scenario.settle_s,
@@ -138,7 +139,7 @@ def _origin(role: str, url: str) -> dict[str, Any]:
     except ValueError:
         port = 0
     if parts.scheme != "http" or not parts.hostname or not port:
-        raise Misuse(f"the address of {role} is {url!r}, expected http://host:port", next_step="labdriver smoke")
+        raise Misuse(f"the address of {role} is {url!r}, expected http://host:port", next_step=to_type("smoke"))
     return {"host": parts.hostname, "port": port, "authority": parts.netloc, "base": parts.path.rstrip("/")}
 
 

@@ -18,6 +18,7 @@ from typing import IO, Any, Self
 
 from labdriver.errors import EnvironmentFault
 from labdriver.record import Ended
+from labdriver.verbs import to_type
 
 LOOK_EVERY_S = 0.25  # how soon a stop from another thread shortens the wait for a child that says nothing
 
@@ -68,7 +69,7 @@ class Child:
                 died = self._process.poll() is not None
                 self._end()
                 what = f"ended with {self._process.returncode}" if died else f"was not ready within {within_s:g} s"
-                raise EnvironmentFault(f"the load process {what}: {self._last_words}", next_step="labdriver selftest")
+                raise EnvironmentFault(f"the load process {what}: {self._last_words}", next_step=to_type("selftest"))
             self.health |= told.get("ready", {})
 
     def send(self, job: Told, *, until_s: float) -> None:

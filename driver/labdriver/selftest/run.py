@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from labdriver.errors import Misuse
 from labdriver.selftest import checks
 from labdriver.selftest.check import Check, Finding, Say
+from labdriver.verbs import to_type
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ def run_checks(names: Sequence[str], *, say: Say) -> tuple[Outcome, ...]:
         if name not in known():
             raise Misuse(
                 f"unknown check {name!r}, expected one of: {', '.join(known())}",
-                next_step="labdriver selftest",
+                next_step=to_type("selftest"),
             )
     return tuple(_run(name, say) for name in chosen)
 

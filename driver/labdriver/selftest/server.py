@@ -20,6 +20,7 @@ import urllib.request
 from typing import Self
 
 from labdriver.errors import EnvironmentFault
+from labdriver.verbs import to_type
 
 ANSWER = b'{"ok":true,"n":1}'
 BACKLOG = 4096  # a stopped server takes 400 connections
@@ -94,7 +95,7 @@ class Server:
         assert self._process.stdout
         port = self._process.stdout.readline().strip()
         if not port:
-            raise EnvironmentFault("the selftest's own server did not start", next_step="labdriver selftest --debug")
+            raise EnvironmentFault("the selftest's own server did not start", next_step=to_type("--debug", "selftest"))
         self.url = f"http://127.0.0.1:{port}"
 
     @property

@@ -318,7 +318,7 @@ def test_wait_ready_a_child_that_cannot_start_is_an_environment_fault(
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     child = launch()
     with pytest.raises(
-        EnvironmentFault, match=r"ended with 1: ImportError: no Locust here\n  next: labdriver selftest"
+        EnvironmentFault, match=r"ended with 1: ImportError: no Locust here\n  next: .venv/bin/labdriver selftest"
     ):
         child.wait_ready(20)
 

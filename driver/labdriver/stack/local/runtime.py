@@ -59,7 +59,7 @@ class LocalRuntime:
                 lines += launch.clear_remains(self._paths)
                 say("starting Postgres, " + ", ".join(self._wanted_ports))
                 launch.start(self._paths, self._wanted_ports, deadline_s=self._ready_timeout_s)
-            status = self._wait_ready(heal=bool(found))
+            status = self._wait_ready(heal=bool(found), hint=f"look into {self._paths.logs}")
         lines += [f"{replica.name} is ready" for replica in status.replicas]
         return Change(True, tuple(lines), time.monotonic() - begun_s)
 
@@ -121,7 +121,7 @@ class LocalRuntime:
 
     def wait_ready(self) -> Status:
         self._must_find()
-        return self._wait_ready(heal=False)
+        return self._wait_ready(heal=False, hint="make up")
 
     def served_code(self) -> dict[str, str]:
         """Lab id → checksum in service. A lab that does not load is left out; of differing replicas, one is told."""
@@ -229,7 +229,7 @@ class LocalRuntime:
             why = "; ".join(told.missing)
         return Replica(running.role, running.name, url, running.pid, ready, running.restarts, why)
 
-    def _wait_ready(self, *, heal: bool) -> Status:
+    def _wait_ready(self, *, heal: bool, hint: str) -> Status:
         """Wait for everything. With `heal`, processes that stay silent are started again on the way."""
         begun_s = time.monotonic()
         before: dict[str, int] | None = None
@@ -248,7 +248,8 @@ class LocalRuntime:
             if waited_s > self._ready_timeout_s or hopeless:
                 what = "keeps failing" if hopeless else f"is not ready after {waited_s:.0f} s"
                 raise EnvironmentFault(
-                    f"the stack {what}: {'; '.join(status.problems)}", next_step=f"look into {self._paths.logs}"
+                    f"the stack {what}: {'; '.join(status.problems)}",
+                    next_step=hint,
                 )
             if heal and waited_s > UNHEALTHY_S:
                 self._restart_silent(status)
