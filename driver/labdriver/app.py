@@ -64,9 +64,9 @@ class App:
         """The participant: what was given, else LAB_BY, else the name on the joined board, else the login name."""
         return (self._given(name) or _login())[:60]
 
-    def is_nameless(self, name: str | None) -> bool:
-        """True when nobody has said who runs, and the login is one that many people share."""
-        return not self._given(name) and _login() in SHARED_LOGINS
+    def is_nameless(self, by: str) -> bool:
+        """True when `by` is only the login, for nobody has said who it is, and many people share that login."""
+        return by in SHARED_LOGINS and by == _login() and not self._given(None)
 
     def _given(self, name: str | None) -> str:
         return (name or self.settings.by).strip() or self._joined_name()

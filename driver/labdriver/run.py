@@ -104,25 +104,7 @@ def run(
 
 def prepare(lab: Lab, runtime: Runtime, options: Options, *, say: Say) -> Prepared:
     """Make sure that a ready stack serves the code on disk, and that its dependency answers."""
-    status = runtime.status()
-    if not status.up:
-        raise EnvironmentFault(f"no stack is up on the runtime {runtime.name}", next_step="make up")
-    if not status.ready and options.deploy and (silent := _silent_and_edited(lab, runtime, status)):
-        say(
-            f"not ready, and maybe of older code than the disk has: {', '.join(silent)}; bringing the edit into service"
-        )
-        runtime.dev(say)
-        status = runtime.status()
-    if not status.ready:
-        say(f"waiting for the stack: {'; '.join(status.problems)}")
-        status = runtime.wait_ready()
-    if runtime.served_code().get(lab.id) != lab_code(lab.folder, lab.scenario.edit):
-        if options.deploy:
-            say(f"{lab.edit_file.name} on disk is not what the stack serves: bringing it into service")
-            runtime.dev(say)
-            status = runtime.wait_ready()
-        else:
-            say(f"note: the stack serves older code than {lab.edit_file}; make dev brings it into service")
+    status = serve(lab, runtime, deploy=options.deploy, say=say)
     if lab.scenario.scales:
         growth.prepare(runtime, lab.scenario.scales, say)
         status = runtime.status()
@@ -134,6 +116,33 @@ def prepare(lab: Lab, runtime: Runtime, options: Options, *, say: Say) -> Prepar
         tables.prepare(runtime.url(books.role) + books.prepare)
     scenario = lab.scenario.scaled(options.scale_ratio)
     return Prepared(lab, scenario, runtime, status, dependency, dependency.clock_offset_s())
+
+
+def serve(lab: Lab, runtime: Runtime, *, deploy: bool, say: Say) -> Status:
+    """Wait until the stack is ready and, with `deploy`, until it serves the code on disk.
+
+    Raises EnvironmentFault when it is not ready in time, Misuse when the edit does not load.
+    """
+    status = runtime.status()
+    if not status.up:
+        raise EnvironmentFault(f"no stack is up on the runtime {runtime.name}", next_step="make up")
+    if not status.ready and deploy and (silent := _silent_and_edited(lab, runtime, status)):
+        say(
+            f"not ready, and maybe of older code than the disk has: {', '.join(silent)}; bringing the edit into service"
+        )
+        runtime.dev(say)
+        status = runtime.status()
+    if not status.ready:
+        say(f"waiting for the stack: {'; '.join(status.problems)}")
+        status = runtime.wait_ready()
+    if runtime.served_code().get(lab.id) == lab_code(lab.folder, lab.scenario.edit):
+        return status
+    if not deploy:
+        say(f"note: the stack serves older code than {lab.edit_file}; make dev brings it into service")
+        return status
+    say(f"{lab.edit_file.name} on disk is not what the stack serves: bringing it into service")
+    runtime.dev(say)
+    return runtime.wait_ready()
 
 
 def _silent_and_edited(lab: Lab, runtime: Runtime, status: Status) -> list[str]:

@@ -6,7 +6,8 @@ from labdriver.app import App
 from labdriver.check import check, whole
 from labdriver.commands import _options
 from labdriver.console import Console
-from labdriver.errors import TargetMissed
+from labdriver.errors import Misuse, TargetMissed
+from labdriver.lab import Lab
 from labdriver.stack import edits
 from labdriver.verbs import to_type
 
@@ -21,7 +22,7 @@ def COMMAND(app: App, lab: str | None, as_json: bool) -> None:
     chosen = app.lab(lab, verb="check")
     whole(chosen)
     if chosen.scenario.scales:
-        edits.read_file(chosen.edit_file, chosen.scenario.scales)  # a manifest that is none has nothing to be checked
+        _refuse_manifest(chosen, chosen.scenario.scales)
     findings = check(chosen)
     for finding in findings:
         mark, style = ("hint", "yellow") if finding.hint else ("skip", "dim") if finding.skipped else ("ok  ", "")
@@ -42,3 +43,12 @@ def COMMAND(app: App, lab: str | None, as_json: bool) -> None:
         else f"all {len(findings)} checks hold"
     )
     console.say(f"{holds}; next: {to_type('dev', 'run', lab=chosen.id)}")
+
+
+def _refuse_manifest(chosen: Lab, role: str) -> None:
+    """Raise Misuse with file and line for a manifest that is none: it has nothing to be checked."""
+    try:
+        edits.read_file(chosen.edit_file, role)
+    except Misuse as error:
+        place = error.message.partition(": ")[0]
+        raise Misuse(error.message, next_step=f"mend {place}, then {to_type('check', lab=chosen.id)}") from error

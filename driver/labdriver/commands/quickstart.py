@@ -5,7 +5,7 @@ import click
 from labdriver import lab as labs
 from labdriver.app import App
 from labdriver.commands import _options
-from labdriver.commands.run import measure, named
+from labdriver.commands.run import measure
 from labdriver.console import Console
 from labdriver.run import Options
 
@@ -26,7 +26,7 @@ def COMMAND(app: App, by: str | None, scale: float, no_open: bool, as_json: bool
     measure(
         app,
         app.lab(labs.find(app.labs)[0]),
-        Options(by=named(app, by, console), scale_ratio=scale, ready_timeout_s=app.settings.ready_timeout_s),
+        Options(by=app.by(by), scale_ratio=scale, ready_timeout_s=app.settings.ready_timeout_s),
         console=console,
         may_open=not no_open,
     )

@@ -47,23 +47,16 @@ def COMMAND(
 ) -> None:
     """Run LAB against the stack, score it, write its report. The last line is the score, made for the chat."""
     console = Console(as_json=as_json)
+    chosen = app.lab(lab)
     options = Options(
-        by=named(app, by, console),
+        by=app.by(by),
         scale_ratio=scale,
         deploy=not no_deploy,
         ready_timeout_s=app.settings.ready_timeout_s,
     )
-    card = measure(app, app.lab(lab), options, console=console, may_open=not no_open)
+    card = measure(app, chosen, options, console=console, may_open=not no_open)
     if fail_under is not None and (card.verdict != "VALID" or card.score < fail_under):
         raise TargetMissed(f"score {card.score} ({card.verdict}), expected at least {fail_under}")
-
-
-def named(app: App, by: str | None, console: Console) -> str:
-    """Who runs; with a note when that is a login which many share, for the board would mix them up."""
-    name = app.by(by)
-    if app.is_nameless(by):
-        console.say(f"note: this run is by {name}, a name that many share; BY=<your name> sets yours", style="yellow")
-    return name
 
 
 def measure(app: App, lab: Lab, options: Options, *, console: Console, may_open: bool) -> Card:
@@ -74,6 +67,8 @@ def measure(app: App, lab: Lab, options: Options, *, console: Console, may_open:
     runtime, why = app.runtime()
     console.say(f"{lab.id}: {lab.scenario.question}", style="bold")
     console.say(f"runtime {runtime.name} ({why}), by {options.by}", style="dim")
+    if app.is_nameless(options.by):
+        console.say(f"note: {options.by} is a name that many share; BY=<your name> sets yours", style="yellow")
     scenario = lab.scenario.scaled(options.scale_ratio)
     with lock.hold(app.run_lock, what=f"run {lab.id}", by=options.by):
         with meter(console, total_s=scenario.warm_up_s + scenario.load_s, start_s=-scenario.warm_up_s) as show:
