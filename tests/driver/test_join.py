@@ -91,7 +91,7 @@ def test_lost_answer_is_asked_again_with_the_same_token(tmp_path: Path, board: B
     """The board has seen the first try; the second must be the same participant."""
     good = board.answers["/workshop/join"]
     board.answers["/workshop/join"] = (0, None)
-    with pytest.raises(Unreachable):
+    with pytest.raises(Unreachable, match="next: open http"):
         joined(tmp_path, board)
     assert join.read(tmp_path) is None
     board.answers["/workshop/join"] = good
@@ -114,16 +114,18 @@ def test_wrong_code_leaves_the_joined_session_alone(tmp_path: Path, board: Board
     assert join.read(tmp_path) == before
 
 
-@pytest.mark.parametrize("typed", ["10.0.0.5:8082", "http://10.0.0.5:8082/", " http://10.0.0.5:8082 "])
+@pytest.mark.parametrize(
+    "typed", ["10.0.0.5:8082", "http://10.0.0.5:8082/", " http://10.0.0.5:8082 ", "10.0.0.5:8082/board"]
+)
 def test_address_as_it_is_typed(typed: str) -> None:
-    """The scheme may be left out, a slash may stand at the end."""
+    """The scheme may be left out, the path of a page may stand at the end."""
     assert join.address(typed) == "http://10.0.0.5:8082"
 
 
 @pytest.mark.parametrize("typed", ["", "ftp://x", "http://", "http://x/?a=1"])
 def test_wrong_address_is_named(typed: str) -> None:
     """What is no address says what one looks like."""
-    with pytest.raises(Misuse, match="expected one like"):
+    with pytest.raises(Misuse, match=r"expected one like http.*\n  next: AT="):
         join.address(typed)
 
 
@@ -246,3 +248,16 @@ def test_runs_carry_the_joined_name(tmp_path: Path, board: Board, monkeypatch: p
     assert app(tmp_path, by="Env").by("Typed") == "Typed"
     (app(tmp_path).state / "join.json").write_text("{")
     assert app(tmp_path).by(None) not in ("", "Ann 2")
+
+
+def test_other_name_in_the_same_session_is_refused(
+    tmp_path: Path, board: Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The board knows a participant by its first name: `--leave` comes first. The same name again is welcome."""
+    for by in ("Ann", "ann", "Ann 2"):
+        typed(app(tmp_path), monkeypatch, "abc234", "--at", board.url, "--by", by)
+    with pytest.raises(Misuse, match="joined ABC234 as Ann 2, expected that name and not 'Bob'") as caught:
+        typed(app(tmp_path), monkeypatch, "abc234", "--at", board.url, "--by", "Bob")
+    assert caught.value.next_step.startswith(".venv/bin/labdriver join --leave, then make join CODE=abc234")
+    typed(app(tmp_path), monkeypatch, "--leave")
+    assert typed(app(tmp_path), monkeypatch, "abc234", "--at", board.url, "--by", "Bob")["joined"]

@@ -48,3 +48,18 @@ def test_killed_holder_frees_the_lock(tmp_path: Path) -> None:
     holder.communicate()
     with lock.hold(path, what="tx", by="bob"):
         pass
+
+
+def test_asking_whether_it_is_held_holds_nothing(tmp_path: Path) -> None:
+    """Refused with the holder's name while it is held; free before and after, also for a holder."""
+    path = tmp_path / "run.lock"
+    lock.refuse_held(path)
+    assert not path.exists()
+    with (
+        lock.hold(path, what="run timeouts", by="alice"),
+        pytest.raises(EnvironmentFault, match="run timeouts by alice since"),
+    ):
+        lock.refuse_held(path)
+    lock.refuse_held(path)
+    with lock.hold(path, what="tx", by="bob"):
+        pass

@@ -49,7 +49,7 @@ def COMMAND(
 def _join(console: Console, app: App, *, code: str, url: str | None, by: str | None, ready_code: str) -> None:
     before = join.read(app.state)
     if url is None and before is None:
-        raise Misuse("--at is missing: the board's address", next_step=to_type("join", code=code, at="URL"))
+        raise Misuse("AT (--at) is missing: the board's address", next_step=to_type("join", code=code, at="<address>"))
     if ready_code and not readiness.intact(ready_code):
         raise Misuse(
             f"{ready_code!r} is not a readiness code, or has a typing error; expected what the preflight printed",
@@ -94,7 +94,7 @@ def _refuse_other_name(before: join.Membership, *, url: str, code: str, by: str)
 def _tell(console: Console, state: Path) -> None:
     membership = join.read(state)
     if membership is None:
-        raise Misuse("no session is joined", next_step=to_type("join", code="CODE", at="URL"))
+        raise Misuse("no session is joined", next_step=to_type("join", code="<code>", at="<address>"))
     console.say(f"joined {membership.code} at {membership.url} as {membership.name}")
     console.say(f"tickets and board: {membership.url}/tickets#token={membership.token}")
     console.answer(_shown(membership))

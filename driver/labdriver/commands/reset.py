@@ -27,6 +27,8 @@ def COMMAND(app: App, with_session: bool, as_json: bool) -> None:
 def refuse_session(app: App) -> None:
     """Raise Misuse naming the session that runs on this stack. A generator that does not answer holds none back."""
     runtime, _ = app.runtime()
+    if not runtime.status().up:
+        return
     try:
         told = join.ask(runtime.url("generator"), "GET", "/workshop/status", timeout_s=STATUS_TIMEOUT_S)
     except LabError:
@@ -35,7 +37,7 @@ def refuse_session(app: App) -> None:
     if not session or session["state"] == "ended":
         return
     raise Misuse(
-        f"the session {session['name']!r} is {session['state']} on this stack, {told['active_participants']} people are"
-        " active in it; reset would wipe it",
+        f"the session {session['name']!r} is {session['state']} on this stack (people active: "
+        f"{told['active_participants']}); reset would wipe it, expected none",
         next_step=f"end it on the facilitator's page, or: {to_type('reset', WITH_SESSION)}",
     )

@@ -24,7 +24,7 @@ def COMMAND(app: App, as_json: bool) -> None:
     console = Console(as_json=as_json)
     membership = join.read(app.state)
     if membership is None:
-        raise Misuse("no session is joined", next_step=to_type("join", code="CODE", at="URL"))
+        raise Misuse("no session is joined", next_step=to_type("join", code="<code>", at="<address>"))
     sent = outbox.send(app.state, membership)
     _tell(console, sent)
     console.answer({"taken": list(sent.taken), "refused": list(sent.refused), "waiting": sent.waiting})
