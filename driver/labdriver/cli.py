@@ -7,6 +7,7 @@ asked for, so that `labdriver --help` stays quick.
 import importlib
 import os
 import pkgutil
+import shlex
 import sys
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import click
 from labdriver import commands, settings
 from labdriver.app import App, find_root
 from labdriver.errors import EnvironmentFault, LabError
+from labdriver.verbs import to_type
 
 EPILOG = "Example: labdriver up && labdriver run timeouts --by alice"
 
@@ -79,6 +81,7 @@ def main() -> None:
     except Exception as error:
         if debug:
             raise
-        click.echo(f"unexpected {type(error).__name__}: {error}\n  next: the same command with --debug", err=True)
+        again = to_type("--debug", *map(shlex.quote, sys.argv[1:]))
+        click.echo(f"unexpected {type(error).__name__}: {error}\n  next: {again}", err=True)
         code = EnvironmentFault.exit_code
     sys.exit(code if isinstance(code, int) else 0)
