@@ -104,6 +104,10 @@ class OrderStore:
             await self._rows(STORE, _told(told))
         return len(told)
 
+    async def clear(self) -> int:
+        """Forget every order; how many there were."""
+        return len(await self._rows("DELETE FROM shop.orders RETURNING number", None))
+
     async def newest(self, wanted: Wanted) -> tuple[Order, ...]:
         """Orders by the time they were placed, the newest first."""
         return tuple(_order(row) for row in await self._rows(NEWEST, wanted.model_dump()))

@@ -81,6 +81,10 @@ class Stored(Model):
     status: Status
 
 
+class Deleted(Model):
+    deleted: int  # orders that there were
+
+
 class StoredMany(Model):
     stored: int  # different orders in what was sent
 

@@ -133,6 +133,7 @@ class Shop:
             put.at(shapes.Numbered).taking(shapes.Content),
             post.taking(shapes.Batch),
             Endpoint("GET", orders, "The newest orders", self._newest, shapes.Orders).asking(shapes.Wanted),
+            Endpoint("DELETE", orders, "Forget every order: another business opens", self._clear, shapes.Deleted),
             Endpoint("GET", number, "One order", self._one, shapes.Order).at(shapes.Numbered),
             Endpoint("GET", books, "How many orders there are", self._books, shapes.Books),
             begin.taking(shapes.MaintenanceOrder),
@@ -146,6 +147,9 @@ class Shop:
 
     async def _post(self, call: Call) -> shapes.StoredMany:
         return shapes.StoredMany(stored=await self._orders.put_many(call.body.orders))
+
+    async def _clear(self, call: Call) -> shapes.Deleted:
+        return shapes.Deleted(deleted=await self._orders.clear())
 
     async def _newest(self, call: Call) -> shapes.Orders:
         return shapes.Orders(orders=await self._orders.newest(call.query))

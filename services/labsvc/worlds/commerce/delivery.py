@@ -3,7 +3,8 @@
     outbox ──take──▶ PUT /shop/orders/{number}, or POST /shop/orders when many wait ──▶ ack | nack
                                     503: everything waits as long as Retry-After says
 
-The api takes an order twice as easily as once, and its status never goes back.
+The api takes an order twice as easily as once, and its status never goes back. A new business first has it forget the
+orders of the one before, and tells it of none until a save knows that this is done.
 """
 
 import asyncio
@@ -44,9 +45,16 @@ class Delivery:
         self._sleep = sleep
         self._pause_s = PAUSE_S[0]
         self._closed_until_s = 0.0
+        self.is_begun = False  # the api holds this business's orders alone
+        self.is_open = False  # and a save knows it
 
     async def run(self) -> None:
         """Send until cancelled."""
+        while not self.is_begun:
+            answer = await self._outlet.call("api", "DELETE", "/shop/orders", timeout_s=BLOCK_TIMEOUT_S)
+            self.is_begun = answer.status == 200
+            if not self.is_begun:
+                await self._sleep(answer.retry_after_s or PAUSE_S[0])
         async with asyncio.TaskGroup() as group:
             for _ in range(SENDERS):
                 group.create_task(self._send())
@@ -54,7 +62,8 @@ class Delivery:
     async def _send(self) -> None:
         while True:
             now_s = self._now_s()
-            orders = [] if now_s < self._closed_until_s else self._next(now_s)
+            is_closed = not self.is_open or now_s < self._closed_until_s
+            orders = [] if is_closed else self._next(now_s)
             if not orders:
                 await self._sleep(LOOK_S)
                 continue

@@ -66,6 +66,7 @@ class Commerce:
         self._fresh = dict(business.support.room)  # tickets that participants do not have yet
         self._may_show: set[str] = set(self._fresh)
         self._staged: set[str] = set()
+        self._staged_begun = False
         if saved is None:
             self.outbox.restore((), {})
             for order in business.book.orders.values():
@@ -111,7 +112,7 @@ class Commerce:
 
     def saved(self) -> str:
         self.outbox.stage()
-        self._staged = set(self._fresh)
+        self._staged, self._staged_begun = set(self._fresh), self.delivery.is_begun
         surge = self.errands.surge
         return Saved(
             snapshot=self.simulation.snapshot(),
@@ -119,6 +120,7 @@ class Commerce:
             price_refs=self.outbox.price_refs,
             own_pace=self._own_pace,
             is_paused=self._is_paused,
+            is_begun=self.delivery.is_begun,
             surge_left_s=surge.left_s if surge else self._surge_left_s,
             visits=dict(self.errands.visits),
             traffic=dict(self.errands.traffic),
@@ -126,6 +128,7 @@ class Commerce:
 
     def kept(self) -> None:
         self.outbox.kept()
+        self.delivery.is_open = self._staged_begun
         self._may_show |= self._staged
 
     def ticket_closed(self, key: str, how: str) -> None:
@@ -162,7 +165,8 @@ class Commerce:
         lacking = self._outlet.tickets_wanted() - self.business.on_the_way - len(self._fresh)
         if people is not None and lacking > 0 and self.pace > 0:
             self.runner.command("tickets.ask", count=lacking)
-        if self.outbox.wants_keeping or any(key not in self._may_show for key in self._fresh):
+        is_waiting = self.outbox.wants_keeping or self.delivery.is_begun != self.delivery.is_open
+        if is_waiting or any(key not in self._may_show for key in self._fresh):
             self._outlet.keep_soon()
         self._set_pace()
 
@@ -284,5 +288,6 @@ class Commerce:
         self.outbox.price_refs.update(saved.price_refs)
         self._own_pace, self._is_paused = saved.own_pace, saved.is_paused
         self._surge_left_s = saved.surge_left_s
+        self.delivery.is_begun = self.delivery.is_open = self._staged_begun = saved.is_begun
         self.errands.visits.update(saved.visits)
         self.errands.traffic.update(saved.traffic)

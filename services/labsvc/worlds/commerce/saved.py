@@ -21,6 +21,7 @@ class Saved(BaseModel):
     own_pace: float | None
     is_paused: bool
     surge_left_s: float | None
+    is_begun: bool = True  # the api has forgotten whatever business was there before
     visits: dict[str, int] = Field(default_factory=dict)
     traffic: dict[str, int] = Field(default_factory=dict)
 

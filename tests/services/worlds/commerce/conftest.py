@@ -106,7 +106,9 @@ class MemoryOutlet:
 
     def answer(self, method: str, path: str, body: Any) -> Answer:
         """What a healthy api says."""
-        if path == "/shop/orders":
+        if (method, path) == ("DELETE", "/shop/orders"):
+            self.shop.orders.clear()
+        elif path == "/shop/orders":
             for each in body["orders"]:
                 self.shop.put(each["number"], each)
         elif path.startswith("/shop/orders/"):

@@ -135,6 +135,7 @@ def test_delivery_survives_an_api_of_moods() -> None:
         outlet.answering = answering
         world.outbox.limit = 10
         delivery = Delivery(outlet, world.outbox, wall.s, sleep=wall.sleep)
+        delivery.is_begun = delivery.is_open = True
         sending = asyncio.create_task(delivery.run())
         for _ in range(6):
             keep(world)
@@ -151,6 +152,36 @@ def test_delivery_survives_an_api_of_moods() -> None:
         assert all(told == sorted(told, key=order.index) for told in outlet.shop.history.values())
         assert outlet.most_in_flight <= 3
         assert asked_s[1] == asked_s[0] or asked_s[1] >= asked_s[0] + 4  # those in flight, then as long as it said
+
+    played(scene())
+
+
+def test_new_business_begins_with_an_empty_shop() -> None:
+    """What another business left is forgotten first, whoever is killed meanwhile; one that goes on forgets nothing."""
+
+    async def scene() -> None:
+        outlet, wall = MemoryOutlet(), Wall()
+        outlet.shop.put(
+            "BW-1", opened(outlet, wall, history_days=60).business.book.recent("delivered")[0].body(price_ref=None)
+        )
+        for _ in range(2):  # the first is killed before a save knows that the shop is empty
+            world = opened(outlet, wall, history_days=20)
+            keep(world)
+            sending = asyncio.create_task(world.delivery.run())
+            while not world.delivery.is_begun:
+                await turns()
+            assert outlet.shop.orders == {}
+            sending.cancel()
+        saved = keep(world)
+        again = opened(outlet, wall, history_days=20, saved=saved)
+        sending = asyncio.create_task(again.delivery.run())
+        async with asyncio.timeout(30):
+            while len(again.outbox):
+                keep(again)
+                await asyncio.sleep(0.02)
+        sending.cancel()
+        assert outlet.shop.books() == again.books()
+        assert outlet.calls.count(("api", "DELETE", "/shop/orders")) == 2
 
     played(scene())
 
