@@ -103,6 +103,39 @@ def test_only_those_who_need_them_reach_the_database_and_depsim() -> None:
     assert blocks == [{"cidr": "0.0.0.0/0", "except": ["10.42.0.0/16"]}]
 
 
+def way_in(role: str, caller: str) -> set[str]:
+    """Policies that let one role's pod into another's port."""
+    ways = set()
+    for name, policy in of_kind("NetworkPolicy").items():
+        selector = policy["spec"]["podSelector"]
+        about = {value for one in selector.get("matchExpressions", []) for value in one["values"]}
+        if role not in about | set(selector.get("matchLabels", {}).values()):
+            continue
+        if any("from" not in rule or caller in admitted(policy) for rule in policy["spec"].get("ingress", [])):
+            ways.add(name)
+    return ways
+
+
+def test_the_generator_reaches_whom_it_calls_and_nobody_else() -> None:
+    """The business sends orders to the api and claims to the worker, and is kept in the database."""
+    settings = of_kind("ConfigMap")["labsvc"]["data"]
+    assert settings["LAB_API_URL"] == f"http://api:{port_of('api')}"
+    assert settings["LAB_WORKER_URL"] == f"http://worker:{port_of('worker')}"
+    assert {role: way_in(role, "generator") for role, _ in PODS if role != "metrics-server"} == {
+        "api": {"public"},
+        "worker": {"public"},
+        "generator": {"public"},
+        "postgres": {"postgres"},
+        "depsim": set(),
+        "estimator": set(),
+    }
+
+
+def port_of(role: str) -> int:
+    port: int = of_kind("Service")[role]["spec"]["ports"][0]["port"]
+    return port
+
+
 def test_budgets_never_keep_a_node_from_being_drained() -> None:
     """A budget that wants the only replica to stay would block somebody's cluster."""
     for one in of_kind("PodDisruptionBudget").values():
