@@ -8,7 +8,7 @@ Between two looks a replica goes by its own monotonic clock: maintenance ends by
 import asyncio
 import time
 from contextlib import suppress
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 
@@ -31,9 +31,10 @@ END = "DELETE FROM shop.maintenance"
 
 
 class Maintenance:
-    """What this replica knows of it."""
+    """What this replica knows of it. `tables`: the statements that make the shop's tables where there are none."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, tables: LiteralString = "") -> None:
+        self._tables = tables
         self._line = Line(url)
         self._until_mono_s = 0.0
         self._why = ""
@@ -59,9 +60,13 @@ class Maintenance:
         await self._done(END)
 
     async def look(self) -> None:
-        """Look once. What was known holds when Postgres does not answer."""
+        """Look once. What was known holds when Postgres does not answer; a new, empty one is given its tables."""
         with suppress(TimeoutError, psycopg.Error, OSError):
-            self._know(await self._line.ask(LEFT))
+            try:
+                self._know(await self._line.ask(LEFT))
+            except psycopg.errors.UndefinedTable:  # on a cluster the data goes with the database's pod
+                if self._tables:
+                    await self._line.ask(self._tables)
 
     async def watch(self) -> None:
         """Look every LOOK_S, until cancelled."""

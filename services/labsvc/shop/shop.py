@@ -40,7 +40,7 @@ class Shop:
     def __init__(self, pool: "AsyncConnectionPool[Any]", url: str, *, metrics: Metrics) -> None:
         self._url = url
         self._orders = OrderStore(pool)
-        self._maintenance = Maintenance(url)
+        self._maintenance = Maintenance(url, tables=TABLES)
         self._refused = Counter(
             "labsvc_maintenance_refused",
             "requests of the load that maintenance turned away",
