@@ -96,11 +96,12 @@ def test_endless_loop_in_the_edit_ends_and_is_told(kit: Kit) -> None:
 
 def test_second_run_is_told_who_holds_the_stack(kit: Kit) -> None:
     """Two runs at once would spoil each other."""
-    first = kit.start("run", "timeouts", *SHORT, "--by", "alice")
+    first = kit.start("run", "timeouts", "--by", "alice")
     wait_for(first, "req/s")
     second = kit.call("run", "timeouts", *SHORT, "--by", "bob")
     assert second.returncode == EnvironmentFault.exit_code
     assert "run timeouts by alice" in second.stderr
+    first.send_signal(signal.SIGINT)
     first.communicate(timeout=60)
     assert first.returncode == 0
 

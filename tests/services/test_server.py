@@ -103,7 +103,7 @@ def test_an_unknown_setting_ends_with_2_and_the_known_ones() -> None:
     """One line, no traceback."""
     done = run("depsim", LAB_PROT="1")
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
-    assert "unknown variable LAB_PROT, expected one of: LAB_DATABASE_URL" in done.stderr
+    assert "unknown variable LAB_PROT, expected one of: LAB_API_URL, LAB_DATABASE_URL" in done.stderr
 
 
 def test_an_unknown_mode_ends_with_2_and_the_known_ones() -> None:

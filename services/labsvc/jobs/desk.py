@@ -97,6 +97,8 @@ class Desk:
                 self._log.error("work_failed", error=f"{type(self._failure).__name__}: {self._failure}")
             with suppress(Exception):  # a database that is away: the leases end by themselves
                 await session.end()
+            with suppress(Exception):  # a database that is new: on a cluster the tables go with its pod
+                await self._store.prepare()
             await asyncio.sleep(PAUSE_S)
             self._failure = None
 

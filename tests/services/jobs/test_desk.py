@@ -1,7 +1,7 @@
 """The desk in virtual time: work goes on, is started again when it fails, and gives back what it held."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -170,6 +170,32 @@ def test_work_that_fails_is_told_and_started_again() -> None:
         assert store.kept[job_id].finishes == 1
 
     play(shaky, scene)
+
+
+def test_a_new_database_is_given_its_tables() -> None:
+    """On a cluster the tables go with the database's pod: the work fails, and is made possible again."""
+
+    class Replaced(MemoryStore):
+        has_tables = False
+
+        async def prepare(self) -> None:
+            self.has_tables = True
+
+        async def claim(self, holder: str, kinds: Sequence[str], *, lease_s: float) -> Job | None:
+            if not self.has_tables:
+                raise LookupError("no table jobs")
+            return await super().claim(holder, kinds, lease_s=lease_s)
+
+    async def scene() -> None:
+        store = Replaced()
+        desk = await Desk(store).start(steady, {"fast": quick, "slow": quick})
+        store.has_tables = False
+        job_id = await desk.accept("fast", {})
+        await asyncio.sleep(3 * PAUSE_S)
+        assert store.kept[job_id].finishes == 1
+        await desk.stop()
+
+    run_virtual(scene())
 
 
 def test_work_that_comes_back_is_a_failure() -> None:

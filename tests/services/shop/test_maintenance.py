@@ -24,6 +24,20 @@ def refused(front: Front) -> float:
     return float(next(line for line in lines if line.startswith("labsvc_maintenance_refused_total")).rpartition(" ")[2])
 
 
+def test_a_new_database_is_given_its_tables(play: Play) -> None:
+    """On a cluster they go with the database's pod; the next look makes them again."""
+
+    async def story(front: Front) -> None:
+        async with front.pool.connection() as connection:
+            await connection.execute("DROP SCHEMA shop CASCADE")
+        async with asyncio.timeout(DEADLINE_S):
+            while (await front.http.get("/shop/books")).status_code != 200:  # noqa: ASYNC110 - nothing to wait on but the state
+                await asyncio.sleep(0.01)
+        assert (await front.put("FH-1")).status_code == 201
+
+    play(story)
+
+
 def test_every_replica_turns_everybody_away_until_it_is_ended(play_two: Play) -> None:
     """Begun at one, known to both; 503 with whole seconds on labs and shop; ended at the other."""
 
