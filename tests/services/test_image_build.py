@@ -10,6 +10,8 @@ from tests.k8s.standin import images
 from tests.services import engine as engines
 from tests.services.engine import Engine
 
+pytestmark = pytest.mark.engine
+
 SERVICES = Path(__file__).resolve().parents[2] / "services"
 BASE, APP = "breakwater/labsvc-base:test", "breakwater/labsvc:test"
 LIMIT_MB = 200

@@ -76,6 +76,7 @@ def test_a_busy_process_gets_its_limit_and_no_more(cores: float) -> None:
         assert share <= cores * 1.2
 
 
+@pytest.mark.alone
 def test_limits_are_independent() -> None:
     """Who has a tenth gets less than who has three, whatever else the machine does."""
     with throttler() as throttling, busy() as small, busy() as large:
