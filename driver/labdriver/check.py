@@ -5,6 +5,7 @@
 The check runs the participant's edit, so it is bounded in time: an edit that never ends is a finding, not a hang.
 """
 
+import os
 import re
 import subprocess
 import sys
@@ -87,8 +88,9 @@ def _refuse_unloadable(lab: Lab, limit_s: float) -> None:
 
 
 def _bounded(command: list[str], lab: Lab, limit_s: float) -> subprocess.CompletedProcess[str]:
+    env = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # a check needs no plugin; theirs take longer than it
     try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=limit_s, check=False)
+        return subprocess.run(command, capture_output=True, text=True, timeout=limit_s, check=False, env=env)
     except subprocess.TimeoutExpired as error:
         shown = _shown(lab, lab.edit_file)
         raise Misuse(

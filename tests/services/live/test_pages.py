@@ -169,8 +169,14 @@ def test_nothing_of_the_people_is_cut_off_and_numbers_have_names(visit: Visit, g
     phone = visit(f"/facilitator#token={generator.facilitator}", width=390)
     numbers = phone.locator("#people tr >> nth=0").locator("td.num:visible")
     expect(numbers).to_have_count(3)  # one lab, total, tickets
-    said = numbers.evaluate_all("cells => cells.map(cell => getComputedStyle(cell, '::before').content)")
-    assert [text.replace('"', "").strip() for text in said] == ["timeouts", "total", "tickets"]
+    phone.wait_for_function(
+        """expected => {
+            const cells = [...document.querySelectorAll("#people tr:first-child td.num")].filter(c => c.offsetParent);
+            const said = cells.map(c => getComputedStyle(c, "::before").content.replaceAll('"', "").trim());
+            return said.join() === expected.join();
+        }""",
+        arg=["timeouts", "total", "tickets"],
+    )
     board = visit("/board", width=390)
     expect(board.locator("#columns .lab span")).to_have_text(["timeouts", "tx", "bulkheads", "autoscale"])
     for name in board.locator("#columns .lab span").all():
