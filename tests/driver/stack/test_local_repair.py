@@ -80,6 +80,15 @@ def test_the_stack_ends_when_its_state_is_taken_away(up: Checkout) -> None:
 
     until(removed)
     until(lambda: up.ours() == [])
+
+
+def test_a_stack_whose_state_is_gone_does_not_come_back(up: Checkout) -> None:
+    """`rm -rf .lab` takes Postgres' files before or after the state: its restart must not write a state anew."""
+    database = up.process("postgres")
+    state = up.root / ".lab" / "stack.json"
+    state.unlink()
+    database.kill()
+    until(lambda: up.ours() == [])
     assert not state.exists()
 
 

@@ -95,7 +95,7 @@ class Supervisor:
         """Keep the stack until told to stop. A byte goes to the descriptor `ready` once questions are answered."""
         for sign in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(sign, self.stopping.set)
-        self.save()
+        state.write(self.paths.state, self.snapshot())
         server = await asyncio.start_server(self.desk.serve, sock=self._control, limit=control.LINE_LIMIT_BYTES)
         os.write(ready, b"1")
         os.close(ready)
@@ -115,7 +115,7 @@ class Supervisor:
         for balancer in self.balancers.values():
             balancer.close()
         await self.desk.finish()
-        if (now := state.read(self.paths.state)) and now.pid == self._me.pid:
+        if not self._taken_away():
             self.paths.state.unlink(missing_ok=True)
         log("supervisor_stopped")
 
@@ -155,7 +155,9 @@ class Supervisor:
         return await self.launcher.role(self.stack.roles[role], name, port=port)
 
     def save(self) -> None:
-        """Write who runs now. A full disk must not end the stack."""
+        """Write who runs now. A full disk must not end the stack; a state that was taken away is not written again."""
+        if self._taken_away():
+            return
         try:
             state.write(self.paths.state, self.snapshot())
         except OSError as error:
@@ -177,7 +179,8 @@ class Supervisor:
         """Start the process of a slot, and again whenever it ends."""
         pause_s, longest_s = PAUSE_S
         port = 0
-        while True:
+        # A state that is being removed takes Postgres' files with it: starting that anew would bring the stack back.
+        while not self._taken_away():
             began_s = time.monotonic()
             try:
                 async with slot.launching:
@@ -220,13 +223,20 @@ class Supervisor:
             if launched:
                 await end(launched, sign=signal.SIGINT)  # SIGINT is Postgres' fast shutdown: no session is waited for
 
+    def _taken_away(self) -> bool:
+        """Whether the state file is gone or names another supervisor. Then the stack ends."""
+        now = state.read(self.paths.state)
+        if now is not None and now.pid == self._me.pid:
+            return False
+        if not self.stopping.is_set():
+            log("state_taken_away")
+            self.stopping.set()
+        return True
+
     async def _watch_state(self) -> None:
         while True:
             await asyncio.sleep(WATCH_S)
-            now = state.read(self.paths.state)
-            if now is None or now.pid != self._me.pid:
-                log("state_taken_away")
-                self.stopping.set()
+            if self._taken_away():
                 return
 
 
