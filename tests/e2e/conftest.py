@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -90,6 +91,14 @@ def copy_of_kit(folder: Path) -> Kit:
     return Kit(
         folder, {**clean, **free_ports(), "LAB_RUNTIME": "local", "LAB_NO_OPEN": "1", "LAB_READY_TIMEOUT_S": "30"}
     )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _ctrl_c_reaches_commands() -> Iterator[None]:
+    """A suite started in the background of a script inherits an ignored SIGINT, and so would every command."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session")
