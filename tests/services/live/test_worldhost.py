@@ -241,6 +241,23 @@ def test_hold_stops_time_and_gives_the_pace_back() -> None:
     played(scene)
 
 
+def test_a_pause_goes_with_the_database_that_knew_of_it() -> None:
+    """Wiped while the session was paused: the new business keeps its own pace, and not the one to go back to."""
+
+    async def scene(worlds: Worlds, hub: Hub, desk: Desk) -> None:
+        old = worlds.running[0].world
+        worlds.one("fake").command("pace", factor=10.0)
+        worlds.hold(True)
+        await until(lambda: saves.kept)
+        saves.kept.clear()
+        await until(lambda: worlds.running[0].world not in (None, old))
+        worlds.hold(False)
+        assert worlds.one("fake").state()["pace"] == 1
+
+    saves = Saves()
+    played(scene, saves=saves)
+
+
 def test_command_before_the_world_runs_is_refused() -> None:
     """A world that is not open yet says so."""
     running = Running(FakeKind(), Hub(RealClock()), Desk(), unreachable)
