@@ -465,6 +465,33 @@ def test_maintenance_is_asked_for_and_taken_back() -> None:
     played(scene())
 
 
+def test_maintenance_that_comes_again_stays() -> None:
+    """An api that is slow to open after the first one does not end the second."""
+
+    async def scene() -> None:
+        outlet, is_slow = MemoryOutlet(), asyncio.Event()
+        calling = outlet.call
+
+        async def slow(role: str, method: str, path: str, **more: Any) -> Answer:
+            if method == "DELETE":
+                await is_slow.wait()
+            return await calling(role, method, path, **more)
+
+        outlet.call = slow  # type: ignore[method-assign,assignment]
+        world = opened(outlet, Wall(), history_days=1)
+        world.command("trigger", scenario="system-maintenance")
+        await turns()
+        world.command("stop")
+        await turns()
+        world.command("trigger", scenario="system-maintenance")
+        await turns()
+        is_slow.set()
+        await turns()
+        assert world.state()["maintenance"] is not None
+
+    played(scene())
+
+
 def test_who_opens_a_page_sees_what_was_before() -> None:
     """The last ten orders are shown as past when the world opens, each where it stands."""
 
