@@ -46,8 +46,8 @@ def take(kernel: Kernel) -> Snapshot:
 def replay(kernel: Kernel, snapshot: Snapshot) -> None:
     """Bring a fresh kernel, its world started and not yet run, to where the snapshot was taken.
 
-    `kernel.replaying` is true meanwhile; observers that reach outside are attached afterwards. Raises Misuse when
-    world or version differ, or when the replay does not arrive in the same state.
+    Observers that reach outside are attached afterwards. Raises Misuse when world or version differ, or when the
+    replay does not arrive in the same state.
     """
     for what, stored, present in (
         ("world", snapshot.world, kernel.world),
@@ -55,7 +55,6 @@ def replay(kernel: Kernel, snapshot: Snapshot) -> None:
     ):
         if stored != present:
             raise Misuse(f"the snapshot has {what} {stored!r}, this is {present!r}; start the world anew")
-    kernel.replaying = True
     for at_us, after_events, name, arguments in snapshot.commands:
         kernel.run_until(at_us)
         _same(after_events, kernel.executed, Command(at_us, after_events, name, arguments))
@@ -64,7 +63,6 @@ def replay(kernel: Kernel, snapshot: Snapshot) -> None:
     _same(snapshot.executed, kernel.executed, None)
     if kernel.fingerprint() != snapshot.fingerprint:
         raise Misuse(f"the replay of {snapshot.world!r} ends in another state; start the world anew")
-    kernel.replaying = False
 
 
 def _same(expected: int, got: int, command: Command | None) -> None:
