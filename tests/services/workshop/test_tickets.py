@@ -13,8 +13,6 @@ from labsvc.rest import Refused, Who
 from labsvc.workshop.plan import TicketNumbers
 from labsvc.workshop.tickets import target
 
-PRIORITIES = ("low", "medium", "high", "critical")
-
 
 @pytest.mark.parametrize(("people", "wanted"), [(0, 5), (1, 5), (4, 5), (5, 6), (12, 15), (80, 96), (300, 360)])
 def test_queue_grows_with_active_people(people: int, wanted: int) -> None:
