@@ -110,6 +110,9 @@ def test_admin_steers_with_the_token_only(visit: Visit, generator: Generator) ->
     generator.ask("POST", "/api/simulation/reset", {}, token="facilitator")
     stranger = visit("/admin")
     expect(stranger.locator(".scenario button").first).to_be_disabled()
+    expect(stranger.locator("#worlds .head")).to_contain_text(
+        re.compile(r"[\d,]+ orders · [\d,]+ orders today · [\d,]+ undelivered")
+    )
     expect(stranger.locator("#events tr").first).to_be_visible()
     assert stranger.locator("#events .chip").count() == 0
     admin = visit(f"/admin#token={generator.facilitator}")
