@@ -54,8 +54,9 @@ class Talker:
     def say(self, **message: Any) -> None:
         self.send(TextMessage(json.dumps(message)))
 
-    def send(self, event: Event) -> None:
-        self._socket.sendall(self._ws.send(event))
+    def send(self, *events: Event) -> None:
+        """At once: a server that closes on one of them has read them all, so that its good-bye is not lost."""
+        self._socket.sendall(b"".join(self._ws.send(event) for event in events))
 
     def subscribe(self, *topics: str, **more: Any) -> dict[str, Any]:
         """Subscribe and return the confirmation, or the error."""

@@ -323,8 +323,7 @@ def test_flood_is_cut_off(generator: Generator, talk: Talk) -> None:
     other = talk(generator.port)
     other.subscribe("orders.*")
     talker = talk(generator.port)
-    for _ in range(70):
-        talker.say(type="pong")
+    talker.send(*[TextMessage('{"type": "pong"}')] * 70)
     talker.until(lambda: talker.closed == 1008)
     had = len(other.events())
     other.until(lambda: len(other.events()) > had)

@@ -56,6 +56,7 @@ def test_trigger_shows_on_the_board(visit: Visit, generator: Generator) -> None:
     expect(board.locator("#title")).to_have_text("Step 1: timeouts")
     desk.click("#pause")
     expect(board.locator("#paused")).to_be_visible()
+    expect(desk.locator("#pause")).to_have_text("Go on")  # else the same would be asked for again
     desk.click("#pause")
     expect(board.locator("#paused")).to_be_hidden()
     desk.click("#freeze")

@@ -30,7 +30,7 @@ def test_books_hold_after_a_quiet_rehearsal(generator: Generator) -> None:
     assert outcome.balance.holds, outcome.balance
     assert outcome.failed_bots == ()
     assert [lab.lab for lab in outcome.labs] == ["timeouts"]
-    assert outcome.labs[0].tried == 20
+    assert outcome.labs[0].tried > 10
     assert outcome.labs[0].solved > 0
     assert outcome.tickets["resolved"] > 0
     assert outcome.meter.count > 50
