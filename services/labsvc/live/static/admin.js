@@ -105,12 +105,8 @@ function drawEvents() {
   const part = $("#filter").value.trim().toLowerCase();
   fill($("#events"), ...shown.filter((event) => event.stream.includes(part)).slice(0, SHOWN).map((event) =>
     el("tr", {}, el("td", { class: "at" }, event.timestamp.slice(11, 23)), el("td", { class: "stream" }, event.stream),
-      el("td", { class: "cause" }, event.cause ? el("span", { class: "chip" }, causeText(event.cause)) : ""),
+      el("td", { class: "cause" }, event.cause ? el("span", { class: "chip" }, [event.cause.kind, event.cause.id].filter(Boolean).join(" ")) : ""),
       el("td", { class: "data" }, JSON.stringify(event.data).slice(0, 240)))));
-}
-
-function causeText(cause) {
-  return typeof cause === "string" ? cause : Object.values(cause).filter(Boolean).join(" ");
 }
 
 $("#hold").onclick = () => {
