@@ -11,7 +11,7 @@ import pytest
 
 from labdriver.stack.local.postgres import Postgres, stand_in
 
-READY_S = 20.0
+READY_S = 60.0  # only a machine on which nothing works needs all of it
 
 
 @pytest.fixture(scope="session")

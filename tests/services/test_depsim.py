@@ -36,8 +36,8 @@ def called(url: str, calls: int, *, patience_s: float) -> Counter[str]:
 
 
 def settled(http: httpx.Client) -> dict[str, Any]:
-    """Counts of pricing once no call is in flight any more; at most 5 s."""
-    until_s = time.monotonic() + 5
+    """Counts of pricing once no call is in flight any more; at most 30 s."""
+    until_s = time.monotonic() + 30
     while True:
         counts: dict[str, Any] = http.get("/admin/counts").json()["operations"]["pricing"]
         if counts["in_flight"] == 0 or time.monotonic() > until_s:

@@ -19,7 +19,7 @@ from wsproto.events import (
     TextMessage,
 )
 
-LIMIT_S = 10.0
+LIMIT_S = 30.0
 
 
 class Refused(Exception):
@@ -72,7 +72,7 @@ class Talker:
         return found
 
     def until(self, holds: Any) -> None:
-        """Read until a condition holds; fails after ten seconds."""
+        """Read until a condition holds; fails after LIMIT_S."""
         until_s = time.monotonic() + LIMIT_S
         while not holds():
             assert time.monotonic() < until_s, f"not within {LIMIT_S:g} s; last: {self.messages[-3:]}"
@@ -109,4 +109,4 @@ class Talker:
         self._socket.close()
 
 
-__all__ = ["BytesMessage", "Ping", "Refused", "Talker", "TextMessage"]
+__all__ = ["LIMIT_S", "BytesMessage", "Ping", "Refused", "Talker", "TextMessage"]

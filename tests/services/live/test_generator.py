@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.services.live.conftest import Generator
-from tests.services.live.talker import BytesMessage, Ping, Refused, Talker, TextMessage
+from tests.services.live.talker import LIMIT_S, BytesMessage, Ping, Refused, Talker, TextMessage
 
 from labdriver.join import new_token
 
@@ -337,7 +337,7 @@ def test_state_survives_kill_of_the_generator(generator: Generator, talk: Talk) 
     code, mine = generator.session()["code"], new_token()
     generator.told("POST", "/workshop/join", {"code": code, "name": "Ann", "token": mine})
     generator.told("POST", "/workshop/next", {"segment": 1}, token="facilitator")
-    until_s = time.monotonic() + 20
+    until_s = time.monotonic() + LIMIT_S
     while (held := generator.told("POST", "/workshop/tickets/request", {}, token=mine))["ticket"] is None:
         assert time.monotonic() < until_s, "no ticket came"
     talker = talk(generator.port)
@@ -367,7 +367,7 @@ def test_postgres_killed_and_back(generator: Generator, talk: Talk) -> None:
     talker.subscribe("orders.*")
     generator.postgres.kill()
     try:
-        until_s = time.monotonic() + 20
+        until_s = time.monotonic() + LIMIT_S
         while (answer := generator.ask("GET", "/workshop/status")).status_code == 200:  # its last processes still end
             assert time.monotonic() < until_s, "the generator does not notice"
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
@@ -375,7 +375,7 @@ def test_postgres_killed_and_back(generator: Generator, talk: Talk) -> None:
         talker.until(lambda: len(talker.events()) > had + 2)
     finally:
         generator.postgres.start()
-    until_s = time.monotonic() + 20
+    until_s = time.monotonic() + LIMIT_S
     while generator.ask("GET", "/workshop/me", token=mine).status_code != 200:
         assert time.monotonic() < until_s, "the generator does not come back"
     assert generator.told("GET", "/workshop/status")["session"]["code"] == code

@@ -10,7 +10,7 @@ from labsvc.health import Observed, Service
 from labsvc.rest import Refused
 from labsvc.shop.maintenance import Maintenance
 
-DEADLINE_S = 10.0
+DEADLINE_S = 30.0
 
 
 async def until(front: Front, *, is_on: bool) -> None:
