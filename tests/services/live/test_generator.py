@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.services.live.conftest import Generator
 from tests.services.live.talker import LIMIT_S, BytesMessage, Ping, Refused, Talker, TextMessage
@@ -142,7 +142,7 @@ def fields(document: dict[str, Any], operation: dict[str, Any]) -> list[str]:
     return list(document["components"]["schemas"].get(name, {}).get("properties", {})) or ["x"]
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=250)
 @given(data=st.data())
 def test_no_input_makes_a_server_error(generator: Generator, document: dict[str, Any], data: st.DataObject) -> None:
     """Whatever is sent to whatever operation by whomever: never 5xx, errors in one clear line."""

@@ -140,7 +140,7 @@ def test_ramps_and_several_modifiers_give_the_combined_rate() -> None:
         st.tuples(st.sampled_from(INCREASE + DECREASE), st.floats(0, 30), st.floats(0, 30)), min_size=1, max_size=4
     )
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_the_baseline_is_the_same_with_and_without_modifiers(
     chosen: list[tuple[tuple[Kind, float, float], float, float]],
 ) -> None:

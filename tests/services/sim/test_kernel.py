@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labsvc.errors import Misuse
@@ -112,7 +112,7 @@ def test_the_public_view_tells_no_cause(kernel: Kernel) -> None:
 
 
 @given(COMMANDS, st.integers(0, 100), st.integers(1, 500))
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12)
 def test_seed_and_commands_replay_to_the_byte(
     shop: Shop, commands: list[tuple[int, tuple[str, dict[str, Any]]]], seed: int, limit: int
 ) -> None:

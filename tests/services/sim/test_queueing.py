@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from labsvc.sim.arrivals import Source
@@ -149,7 +149,6 @@ class Small:
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(1, 50)), min_size=1, max_size=40))
-@settings(deadline=None)
 def test_the_oldest_of_the_most_urgent_goes_first(calls: list[tuple[int, int]]) -> None:
     """With one server and all calls there at once, the order is priority, then arrival."""
     small = Small()
@@ -169,7 +168,6 @@ SHIFTS = st.lists(st.tuples(st.integers(0, 400), st.integers(0, 5)), max_size=4)
 
 
 @given(st.lists(CALLS, max_size=40), SHIFTS, st.none() | st.integers(0, 5))
-@settings(deadline=None)
 def test_books_of_a_station_always_balance(
     calls: list[tuple[int, int, int | None, int, int]], shifts: list[tuple[int, int]], room: int | None
 ) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.services.worlds.commerce.conftest import NOTHING, NOW_S, MemoryOutlet, Wall, keep, opened
 
@@ -57,7 +57,7 @@ LIFE = st.lists(
 )
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=8)
 @given(life=LIFE)
 def test_books_match_however_often_it_is_killed(life: list[tuple[str, Any]]) -> None:
     """kill -9 at any moment, answers lost, saves seldom: in the end the api has exactly the orders of the world."""
