@@ -1,4 +1,4 @@
-"""What tests of several packages share: a Postgres of our own, started once when a test asks for it."""
+"""What tests of several packages share: no deadlines, and a Postgres of our own, started when a test asks for it."""
 
 import shutil
 import subprocess
@@ -8,10 +8,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from labdriver.stack.local.postgres import Postgres, stand_in
 
-READY_S = 20.0
+READY_S = 60.0  # only a machine on which nothing works needs all of it
+
+
+def pytest_configure() -> None:
+    """No property has a deadline, for no test says how fast a machine is; its examples may share their fixtures."""
+    forgiven = (HealthCheck.too_slow, HealthCheck.function_scoped_fixture)
+    settings.register_profile("kit", deadline=None, suppress_health_check=forgiven)
+    settings.load_profile("kit")
 
 
 @pytest.fixture(scope="session")

@@ -1,1 +1,1 @@
-"""The one binary of the stack: `labsvc api|worker|depsim|generator`. Never imports labdriver."""
+"""The one binary of the stack: `labsvc api|worker|estimator|depsim|generator`. Never imports labdriver."""

@@ -1,4 +1,4 @@
-"""`labsvc api|worker|depsim|generator`: reads the settings, runs one mode. The only place that exits.
+"""`labsvc api|worker|estimator|depsim|generator`: reads the settings, runs one mode. The only place that exits.
 
 Exit codes: 0 stopped when told to, 2 a wrong setting, 3 a port or socket that cannot be had.
 """

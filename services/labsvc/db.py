@@ -88,7 +88,8 @@ class Line:
     async def ask(self, query: LiteralString, *values: Any) -> tuple[Any, ...]:
         """The first row, () without any.
 
-        Raises TimeoutError after CHECK_S, psycopg.Error or OSError when Postgres does not answer.
+        Raises psycopg.Error or OSError when Postgres does not answer, TimeoutError after CHECK_S; up to ten seconds
+        later when it stands still with a query in hand, for psycopg tries to cancel that first.
         """
         try:
             async with asyncio.timeout(CHECK_S), self._turn:

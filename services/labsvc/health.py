@@ -17,9 +17,7 @@ from typing import Any
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from labsvc import traffic
-from labsvc.metrics import Metrics
-
-ROUTE = "labsvc.route"  # scope key: an app writes its route's template here, so that metrics never hold raw paths
+from labsvc.metrics import ROUTE, Metrics
 
 
 async def nothing_missing() -> list[str]:

@@ -23,7 +23,7 @@ from starlette.routing import Route as WireRoute
 
 from labsvc import labcode
 from labsvc.deps import Deps, Handler, Reply, Request, Route
-from labsvc.health import ROUTE
+from labsvc.metrics import ROUTE
 
 BODY_LIMIT_BYTES = 1_048_576
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]

@@ -10,6 +10,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Summary, genera
 from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+ROUTE = "labsvc.route"  # scope key: an app writes its route's template here, so that metrics never hold raw paths
+
 
 class CpuTime(Collector):
     """Processor seconds of this process, read when asked."""

@@ -48,6 +48,8 @@ def _described(endpoint: Endpoint, refs: Mapping[Any, Any]) -> dict[str, Any]:
         statuses.setdefault(404, "not found")
     if endpoint.body:
         statuses |= {413: "the body is too long", 415: "the body is not JSON"}
+    if endpoint.method != "GET" or endpoint.role == "participant":  # a participant's session may have been wiped
+        statuses.setdefault(409, "the state does not allow it")
     if endpoint.method != "GET":
         statuses |= {403: "the request comes from another site"}
     content = {"application/json": {"schema": refs[endpoint.answer, "serialization"]}}

@@ -2,7 +2,7 @@
 
     request ──▶ Gate (who is it?) ──▶ path, query, body as frozen models ──▶ handler ──▶ model ──▶ JSON
 
-A wrong request is answered 4xx with one clear line. Knows no business; `live` and `workshop` bring the endpoints.
+A wrong request is answered 4xx with one clear line. Knows no business; `live`, `workshop` and `shop` bring theirs.
 """
 
 import math
@@ -18,9 +18,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from labsvc.errors import ServiceError
+from labsvc.metrics import ROUTE
 
 BODY_LIMIT_BYTES = 262_144
-ROUTE = "labsvc.route"  # the same scope key as in health.py, which counts requests by it
 Role = Literal["anyone", "participant", "facilitator"]
 Serve = Callable[[Request], Awaitable[Response]]
 
@@ -127,7 +127,8 @@ def _is_shown(character: str) -> bool:
     return unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Co", "Cn")
 
 
-def _some(text: str) -> str:
+def some(text: str) -> str:
+    """The text, if there is any. Raises ValueError."""
     if not text:
         raise ValueError("a text that can be seen is expected")
     return text
@@ -140,7 +141,7 @@ def _whole(value: Any) -> Any:
 
 Whole = Annotated[int, BeforeValidator(_whole)]
 Line = Annotated[str, Field(max_length=200), AfterValidator(clean)]  # one line, may be empty
-Name = Annotated[str, Field(min_length=1, max_length=60), AfterValidator(clean), AfterValidator(_some)]
+Name = Annotated[str, Field(min_length=1, max_length=60), AfterValidator(clean), AfterValidator(some)]
 Text = Annotated[str, Field(max_length=20_000), AfterValidator(clean_text)]
 Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
 Number = Annotated[int, Field(ge=1, le=2**53)]

@@ -1,4 +1,4 @@
-"""Finds what grows by folder: modes, faults, operations. A module's name is its public name.
+"""Finds what grows by folder: modes, faults, operations, worlds. A module's name is its public name.
 
 Each module of such a folder exports one constant. Modules whose name starts with `_` are shared parts, not members.
 """

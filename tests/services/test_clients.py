@@ -4,14 +4,16 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import httpx
+import pytest
 
 from labsvc.clients import Clients
 from labsvc.metrics import Metrics
 
 SLOTS = 5
+PATIENCE_S = 10.0  # of who is sure to be answered, on a busy machine
 
 
 @asynccontextmanager
@@ -54,41 +56,40 @@ async def pricing() -> AsyncIterator[httpx.AsyncClient]:
         await clients.close()
 
 
-async def ask(client: httpx.AsyncClient, path: str) -> str:
-    """One call with the deadlines of the reference fix, shorter: what became of it."""
-    try:
+async def ask(client: httpx.AsyncClient, path: str) -> None:
+    """One call with the deadlines of the reference fix, shorter; whatever becomes of it."""
+    with suppress(TimeoutError, httpx.HTTPError):
         async with asyncio.timeout(0.25):
-            return str((await client.get(path, timeout=0.15)).status_code)
-    except (TimeoutError, httpx.HTTPError) as error:
-        return type(error).__name__
+            await client.get(path, timeout=0.15)
 
 
 def test_calls_that_hang_take_every_slot() -> None:
     """Without a timeout, hanging calls starve the healthy ones: the lab's own failure."""
 
-    async def crowd() -> str:
+    async def crowd() -> None:
         async with pricing() as client:
             hanging = [asyncio.create_task(client.get("/hang")) for _ in range(SLOTS)]
             await asyncio.sleep(0.05)
-            found = await ask(client, "/ok")
+            with pytest.raises(httpx.PoolTimeout):
+                await client.get("/ok", timeout=0.15)
             for task in hanging:
                 task.cancel()
             await asyncio.gather(*hanging, return_exceptions=True)
-            return found
 
-    assert asyncio.run(crowd()) == "PoolTimeout"
+    asyncio.run(crowd())
 
 
 def test_slots_come_back_after_the_loop_stalled_under_two_deadlines() -> None:
     """Deadlines that fire together in a stalled turn of the loop lose no slot, however often."""
 
-    async def storm() -> Counter[str]:
+    async def storm() -> Counter[int]:
         async with pricing() as client:
             for n in range(12):
                 calls = [asyncio.create_task(ask(client, "/hang" if i % 3 == 0 else "/ok")) for i in range(4 * SLOTS)]
                 await asyncio.sleep(0.01 * (n % 5))
                 time.sleep(0.1 + 0.03 * (n % 6))  # noqa: ASYNC251 - the stall is what is tested
                 await asyncio.gather(*calls)
-            return Counter(await asyncio.gather(*(ask(client, "/ok") for _ in range(SLOTS))))
+            answers = await asyncio.gather(*(client.get("/ok", timeout=PATIENCE_S) for _ in range(SLOTS)))
+            return Counter(answer.status_code for answer in answers)
 
-    assert asyncio.run(storm()) == {"200": SLOTS}
+    assert asyncio.run(storm()) == {200: SLOTS}

@@ -9,8 +9,8 @@ import pytest
 
 from labsvc import traffic
 from labsvc.clients import Clients, MarkedTransport, Neighbours
-from labsvc.health import ROUTE, Observed, Service
-from labsvc.metrics import Metrics
+from labsvc.health import Observed, Service
+from labsvc.metrics import ROUTE, Metrics
 
 MARK = {traffic.HEADER: traffic.BACKGROUND}
 Ask = Callable[[httpx.AsyncClient], Awaitable[Any]]

@@ -30,7 +30,7 @@ from labsvc.depsim.operations import Answer, Call
 from labsvc.depsim.play import Draw, Play
 from labsvc.depsim.script import Script, first_fault
 from labsvc.depsim.turn import Ending, Turn
-from labsvc.health import ROUTE
+from labsvc.metrics import ROUTE
 from labsvc.server import ABORT
 
 LEDGER_PAGE_CALLS = 20_000

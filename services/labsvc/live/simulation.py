@@ -1,6 +1,5 @@
 """REST of the simulation: what runs, what can be triggered, trigger, stop, reset, pace. Paths and names as in 001."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from pydantic import Field
@@ -86,21 +85,14 @@ def endpoints(worlds: Worlds, hub: Hub) -> list[Endpoint]:
         return _commanded(_one(worlds, call.body.world), "pace", factor=call.body.factor)
 
     f: Role = "facilitator"
-    refused: Mapping[int, str] = {409: "the world does not allow it, or does not run"}
     base = "/api/simulation"
     return [
         Endpoint("GET", f"{base}/state", "What runs", state, State),
         Endpoint("GET", f"{base}/scenarios", "What can be triggered", scenarios, Scenarios),
-        Endpoint("POST", f"{base}/scenario", "Trigger a scenario", trigger, Activated, role=f)
-        .taking(Trigger)
-        .refusing(refused),
-        Endpoint("POST", f"{base}/stop", "Let the scenario settle", stop, Told, role=f)
-        .taking(WhichWorld)
-        .refusing(refused),
-        Endpoint("POST", f"{base}/reset", "Back to normal at once", reset, Told, role=f)
-        .taking(WhichWorld)
-        .refusing(refused),
-        Endpoint("POST", f"{base}/pace", "Set the pace", pace, Told, role=f).taking(Pace).refusing(refused),
+        Endpoint("POST", f"{base}/scenario", "Trigger a scenario", trigger, Activated, role=f).taking(Trigger),
+        Endpoint("POST", f"{base}/stop", "Let the scenario settle", stop, Told, role=f).taking(WhichWorld),
+        Endpoint("POST", f"{base}/reset", "Back to normal at once", reset, Told, role=f).taking(WhichWorld),
+        Endpoint("POST", f"{base}/pace", "Set the pace", pace, Told, role=f).taking(Pace),
     ]
 
 

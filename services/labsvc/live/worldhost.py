@@ -61,7 +61,7 @@ class Running:
         self._desk = desk
         self._call = call
         self._told: Mapping[str, Any] = {}
-        self._held_pace: float | None = None  # the pace to go back to, while the session is paused
+        self.held_pace: float | None = None  # the pace to go back to, while the session is paused
         self.is_steered = False  # a command was applied since the world was kept, or it asks to be kept
         self.was_kept = False  # since it was opened, by this process or one before
 
@@ -98,9 +98,9 @@ class Running:
         """Steer the world. Raises Misuse, also while it does not run."""
         if self.world is None:
             raise Misuse(f"the world {self.kind.name} is not running yet; try again in a moment")
-        if name == "pace" and self._held_pace is not None:
-            self._held_pace = float(arguments["factor"])
-            return {"pace": 0, "after_the_pause": self._held_pace}
+        if name == "pace" and self.held_pace is not None:
+            self.held_pace = float(arguments["factor"])
+            return {"pace": 0, "after_the_pause": self.held_pace}
         told = self.world.command(name, **arguments)  # type: ignore[arg-type]  # checked by the endpoint
         self.is_steered = True
         self.look()
@@ -108,14 +108,14 @@ class Running:
 
     def hold(self, on: bool) -> None:
         """Stop the world's time, or let it go on at the pace it had. Asking twice changes nothing."""
-        if self.world is None or on == (self._held_pace is not None):
+        if self.world is None or on == (self.held_pace is not None):
             return
         if on:
             pace = float(self.world.state().get("pace", 1.0))
             self.world.command("pace", factor=0.0)
-            self._held_pace = pace
+            self.held_pace = pace
         else:
-            pace, self._held_pace = self._held_pace or 1.0, None
+            pace, self.held_pace = self.held_pace or 1.0, None
             self.world.command("pace", factor=pace)
         self.look()
 
@@ -224,7 +224,7 @@ class Worlds:
                 log.error("world_ended")
             except Wiped:
                 log.info("world_begins_anew")
-                running.world = None
+                running.world = running.held_pace = None  # the pause went with the session
                 continue
             except Exception:
                 log.exception("world_failed")

@@ -1,15 +1,8 @@
 """Mode `api`: serves the labs' routes and the shop."""
 
-from contextlib import AbstractAsyncContextManager
+from functools import partial
 
-from labsvc.health import Service
 from labsvc.modes import Mode
 from labsvc.modes._hosting import hosting
-from labsvc.settings import Settings
 
-
-def _open(settings: Settings) -> AbstractAsyncContextManager[Service]:
-    return hosting("api", settings)
-
-
-MODE = Mode("api", "serves the labs' routes and the shop", 8080, _open)
+MODE = Mode("api", "serves the labs' routes and the shop", 8080, partial(hosting, "api"))

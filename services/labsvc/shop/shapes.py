@@ -5,7 +5,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, AwareDatetime, Field
 
-from labsvc.rest import Line, Model, Name, Word, clean
+from labsvc.rest import Line, Model, Name, Word, clean, some
 
 ORDERS_AT_ONCE = 500
 BODY_LIMIT_BYTES = 4 * 1_048_576  # of ORDERS_AT_ONCE orders with all their components
@@ -23,16 +23,10 @@ def _in_this_age(moment: datetime) -> datetime:
     return moment
 
 
-def _some(text: str) -> str:
-    if not text:
-        raise ValueError("a text that can be seen is expected")
-    return text
-
-
 Moment = Annotated[AwareDatetime, AfterValidator(_in_this_age)]
-Title = Annotated[str, Field(min_length=1, max_length=120), AfterValidator(clean), AfterValidator(_some)]
+Title = Annotated[str, Field(min_length=1, max_length=120), AfterValidator(clean), AfterValidator(some)]
 Cents = Annotated[int, Field(ge=0, le=10**12)]
-Why = Annotated[Line, AfterValidator(_some)]
+Why = Annotated[Line, AfterValidator(some)]
 
 
 class Customer(Model):

@@ -16,8 +16,8 @@ from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from labsvc import traffic
-from labsvc.metrics import Metrics
-from labsvc.rest import ROUTE, Call, Done, Endpoint, Refused, Who, routes
+from labsvc.metrics import ROUTE, Metrics
+from labsvc.rest import Call, Done, Endpoint, Refused, Who, routes
 from labsvc.shop import shapes
 from labsvc.shop.maintenance import Maintenance
 from labsvc.shop.orders import TABLES, OrderStore, numbered

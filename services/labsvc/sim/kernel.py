@@ -45,9 +45,7 @@ class Kernel(EventList):
         self.streams = Streams(seed=seed, world=world)
         self.truth = Truth()
         self.log: list[Command] = []
-        self.replaying = False
         self._observers: list[Callable[[Record], None]] = []
-        self._command_observers: list[Callable[[Command], None]] = []
         self._handlers: dict[str, Callable[..., Any]] = {}
 
     def after(self, delay_us: int, callback: Callable[[Any], int | None], argument: Any = None) -> Handle:
@@ -74,10 +72,6 @@ class Kernel(EventList):
         """Call `observer` with every record from now on. It must not schedule, draw or command."""
         self._observers.append(observer)
 
-    def observe_commands(self, observer: Callable[[Command], None]) -> None:
-        """Call `observer` with every command once it is applied: where a host keeps its log safe."""
-        self._command_observers.append(observer)
-
     def on_command(self, name: str, handler: Callable[..., Any]) -> None:
         """Let `handler(**arguments)` answer the command `name`. It raises Misuse before it changes anything."""
         if name in self._handlers:
@@ -97,9 +91,6 @@ class Kernel(EventList):
         entry = Command(self.now_us, self.executed, name, given)
         answer = self._handlers[name](**given)
         self.log.append(entry)
-        if not self.replaying:
-            for observer in self._command_observers:
-                observer(entry)
         return answer
 
     def fingerprint(self) -> str:

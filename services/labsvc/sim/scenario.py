@@ -90,10 +90,6 @@ class Scenario(Model):
     cascades: tuple[Cascade, ...] = ()
     events: tuple[Injected, ...] = ()
 
-    def all_effects(self) -> dict[str, Effect]:
-        """Every effect by id, those of cascades included."""
-        return {e.id: e for e in (*self.effects, *(e for c in self.cascades for e in c.effects))}
-
 
 _FORMS: dict[tuple[str, ...], type[BaseModel]] = {
     (): Scenario,

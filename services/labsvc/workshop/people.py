@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from labsvc.rest import Refused, clean
 from labsvc.workshop.session import Session
-from labsvc.workshop.store import Db, Row, one, rows
+from labsvc.workshop.store import Db, one, rows
 
 
 @dataclass(frozen=True)
@@ -21,11 +21,6 @@ class Person:
     id: int
     session_id: int
     name: str
-    technology: str
-    ready_code: str
-    joined_s: float
-    seen_s: float
-    taken: int  # tickets handed to this person so far
 
 
 @dataclass(frozen=True)
@@ -48,10 +43,6 @@ def name_key(name: str) -> str:
     return clean(name).casefold()
 
 
-def from_row(row: Row) -> Person:
-    return Person(**{name: row[name] for name in Person.__dataclass_fields__})
-
-
 async def join(db: Db, session: Session, wish: Wish, *, people_max: int, now_s: float) -> tuple[Person, str]:
     """The participant and its token. The same token again is the same participant, with what it says now.
 
@@ -64,11 +55,11 @@ async def join(db: Db, session: Session, wish: Wish, *, people_max: int, now_s: 
         row = await one(
             db,
             "UPDATE workshop_people SET seen_s = %s, technology = %s, ready_code = COALESCE(NULLIF(%s, ''), ready_code)"
-            " WHERE id = %s RETURNING *",
+            " WHERE id = %s RETURNING id, session_id, name",
             (now_s, wish.technology, wish.ready_code, known.id),
         )
         assert row is not None
-        return from_row(row), token
+        return Person(**row), token
     if known:
         raise Refused(409, "this token belongs to another session; join with a new one")
     if session.state == "ended":
@@ -80,11 +71,13 @@ async def join(db: Db, session: Session, wish: Wish, *, people_max: int, now_s: 
     name = _free_name(wish.name, taken)
     row = await one(
         db,
-        "INSERT INTO workshop_people (session_id, name, name_key, token_hash, technology, ready_code, joined_s, seen_s)"
-        " VALUES (%(session)s, %(name)s, %(key)s, %(hash)s, %(technology)s, %(ready)s, %(now)s, %(now)s)"
+        "INSERT INTO workshop_people"
+        " (session_id, name, name_key, token_hash, technology, ready_code, joined_clock_s, seen_s)"
+        " VALUES (%(session)s, %(name)s, %(key)s, %(hash)s, %(technology)s, %(ready)s, %(clock)s, %(now)s)"
         # somebody whose score lines were pasted before now joins in person
         " ON CONFLICT (session_id, name_key) DO UPDATE SET token_hash = EXCLUDED.token_hash,"
-        " technology = EXCLUDED.technology, ready_code = EXCLUDED.ready_code, seen_s = EXCLUDED.seen_s RETURNING *",
+        " technology = EXCLUDED.technology, ready_code = EXCLUDED.ready_code, seen_s = EXCLUDED.seen_s"
+        " RETURNING id, session_id, name",
         {
             "session": session.id,
             "name": name,
@@ -92,17 +85,18 @@ async def join(db: Db, session: Session, wish: Wish, *, people_max: int, now_s: 
             "hash": hashed(token),
             "technology": wish.technology,
             "ready": wish.ready_code,
+            "clock": session.at_clock_s(now_s),
             "now": now_s,
         },
     )
     assert row is not None
-    return from_row(row), token
+    return Person(**row), token
 
 
 async def by_token(db: Db, token: str) -> Person | None:
     """Whose token this is."""
-    row = await one(db, "SELECT * FROM workshop_people WHERE token_hash = %s", (hashed(token),))
-    return from_row(row) if row else None
+    row = await one(db, "SELECT id, session_id, name FROM workshop_people WHERE token_hash = %s", (hashed(token),))
+    return Person(**row) if row else None
 
 
 async def seen(db: Db, heard_s: Mapping[int, float]) -> None:
@@ -131,10 +125,10 @@ async def named(db: Db, session: Session, name: str, *, now_s: float) -> int:
     if row is None:
         row = await one(
             db,
-            "INSERT INTO workshop_people (session_id, name, name_key, joined_s, seen_s)"
+            "INSERT INTO workshop_people (session_id, name, name_key, joined_clock_s, seen_s)"
             " VALUES (%s, %s, %s, %s, 0)"
             " ON CONFLICT (session_id, name_key) DO UPDATE SET name = workshop_people.name RETURNING id",
-            (session.id, name, name_key(name), now_s),
+            (session.id, name, name_key(name), session.at_clock_s(now_s)),
         )
     assert row is not None
     return int(row["id"])

@@ -34,8 +34,6 @@ from labsvc.workshop.shapes import (
 )
 from labsvc.workshop.workshop import Workshop
 
-FULL = {409: "the state does not allow it"}
-
 
 def endpoints(workshop: Workshop) -> list[Endpoint]:
     """All of them."""
@@ -81,33 +79,18 @@ def _facilitator(workshop: Workshop) -> list[Endpoint]:
 
     f: Role = "facilitator"
     return [
-        Endpoint("PUT", "/workshop/facilitator", "Claim the facilitator's token, once", claim, Facilitator)
-        .taking(Claim)
-        .refusing(FULL),
+        Endpoint("PUT", "/workshop/facilitator", "Claim the token, once", claim, Facilitator).taking(Claim),
         Endpoint("GET", "/workshop/facilitator", "Is this the facilitator's token?", check, Facilitator, role=f),
-        Endpoint("POST", "/workshop/start", "Start a session", start, SessionShape, role=f)
-        .taking(Start)
-        .refusing(FULL),
-        Endpoint("POST", "/workshop/stop", "End the session", stop, SessionShape, role=f)
-        .taking(Nothing)
-        .refusing(FULL),
-        Endpoint("POST", "/workshop/pause", "Stop the hour and the business, or go on", pause, SessionShape, role=f)
-        .taking(Flag)
-        .refusing(FULL),
-        Endpoint("POST", "/workshop/freeze", "Let the board stand still, or thaw it", freeze, SessionShape, role=f)
-        .taking(Flag)
-        .refusing(FULL),
-        Endpoint("POST", "/workshop/next", "Begin the next segment, or a given one", go_to, SessionShape, role=f)
-        .taking(GoTo)
-        .refusing(FULL),
+        Endpoint("POST", "/workshop/start", "Start a session", start, SessionShape, role=f).taking(Start),
+        Endpoint("POST", "/workshop/stop", "End the session", stop, SessionShape, role=f).taking(Nothing),
+        Endpoint("POST", "/workshop/pause", "Stand still, or go on", pause, SessionShape, role=f).taking(Flag),
+        Endpoint("POST", "/workshop/freeze", "Freeze or thaw the board", freeze, SessionShape, role=f).taking(Flag),
+        Endpoint("POST", "/workshop/next", "Next segment, or another", go_to, SessionShape, role=f).taking(GoTo),
         Endpoint("POST", "/workshop/scenario/{name}", "Trigger a world scenario", scenario, Triggered, role=f)
         .at(ScenarioName)
-        .taking(Nothing)
-        .refusing(FULL),
+        .taking(Nothing),
         Endpoint("GET", "/workshop/room", "Board, people, who is stuck", room, Room, role=f),
-        Endpoint("POST", "/workshop/paste", "Take score lines out of a chat", paste, Pasted, role=f)
-        .taking(Paste)
-        .refusing(FULL),
+        Endpoint("POST", "/workshop/paste", "Take score lines out of a chat", paste, Pasted, role=f).taking(Paste),
         Endpoint("GET", "/workshop/export", "Every run and the tickets' books", export, Export, role=f)
         .asking(WorkshopId)
         .refusing({404: "no such session"}),
@@ -138,17 +121,11 @@ def _participant(workshop: Workshop) -> list[Endpoint]:
     return [
         Endpoint("POST", "/workshop/join", "Join by code; gives a token", join, Joined)
         .taking(Join)
-        .refusing({404: "no session has this code", **FULL}),
-        Endpoint("GET", "/workshop/me", "Who am I?", me, Me, role=p).refusing(FULL),
-        Endpoint("POST", "/workshop/me/ready", "Say that the preflight passed", ready, Me, role=p)
-        .taking(Ready)
-        .refusing(FULL),
-        Endpoint("POST", "/workshop/runs", "Send a finished run; sent twice it counts once", submit, Submitted, role=p)
-        .taking(Submit)
-        .refusing(FULL),
-        Endpoint("POST", "/workshop/me/paste", "Take my own score lines out of a text", paste, Pasted, role=p)
-        .taking(Paste)
-        .refusing(FULL),
+        .refusing({404: "no session has this code"}),
+        Endpoint("GET", "/workshop/me", "Who am I?", me, Me, role=p),
+        Endpoint("POST", "/workshop/me/ready", "Say that the preflight passed", ready, Me, role=p).taking(Ready),
+        Endpoint("POST", "/workshop/runs", "Send a finished run", submit, Submitted, role=p).taking(Submit),
+        Endpoint("POST", "/workshop/me/paste", "Take my own score lines", paste, Pasted, role=p).taking(Paste),
     ]
 
 
@@ -175,25 +152,18 @@ def _tickets(workshop: Workshop) -> list[Endpoint]:
 
     p: Role = "participant"
     return [
-        Endpoint("POST", "/workshop/tickets/request", "Ask for a ticket, or a place in the line", ask, MyTicket, role=p)
-        .taking(Nothing)
-        .refusing(FULL),
-        Endpoint("GET", "/workshop/tickets/mine", "My ticket; a sign of life", mine, MyTicket, role=p).refusing(FULL),
-        Endpoint("POST", "/workshop/tickets/leave", "Leave the line", leave, MyTicket, role=p)
-        .taking(Nothing)
-        .refusing(FULL),
+        Endpoint("POST", "/workshop/tickets/request", "Ask for a ticket", ask, MyTicket, role=p).taking(Nothing),
+        Endpoint("GET", "/workshop/tickets/mine", "My ticket; a sign of life", mine, MyTicket, role=p),
+        Endpoint("POST", "/workshop/tickets/leave", "Leave the line", leave, MyTicket, role=p).taking(Nothing),
         Endpoint("POST", "/workshop/tickets/{ticket}/resolve", "Resolve my ticket", resolve, Done, role=p)
         .at(TicketId)
-        .taking(Answer)
-        .refusing(FULL),
+        .taking(Answer),
         Endpoint("POST", "/workshop/tickets/{ticket}/escalate", "Escalate my ticket", escalate, Done, role=p)
         .at(TicketId)
-        .taking(Answer)
-        .refusing(FULL),
+        .taking(Answer),
         Endpoint("POST", "/workshop/tickets/{ticket}/return", "Give my ticket back", give_back, Done, role=p)
         .at(TicketId)
-        .taking(Nothing)
-        .refusing(FULL),
+        .taking(Nothing),
     ]
 
 

@@ -35,7 +35,6 @@ class Standing:
     total: int
     best: dict[str, int]  # lab → best valid score
     runs: int
-    last_better_s: float  # when the total was reached
 
 
 async def submit(
@@ -101,15 +100,7 @@ def standings(runs: Sequence[Run], names: dict[int, str], *, until_s: float | No
         key=lambda person: (-sum(best[person].values()), better_s[person], person),
     )
     return [
-        Standing(
-            rank,
-            person,
-            names.get(person, "?"),
-            sum(best[person].values()),
-            best[person],
-            count[person],
-            better_s[person],
-        )
+        Standing(rank, person, names.get(person, "?"), sum(best[person].values()), best[person], count[person])
         for rank, person in enumerate(order, start=1)
     ]
 

@@ -1,7 +1,8 @@
 """The workshop's tables. Made when they are missing, so that a new, wiped or restarted database is all the same.
 
 Times named `_s` are seconds since 1970; `_clock_s` are seconds of the session's own clock, which pauses and may run
-faster in a rehearsal. What can be counted from rows is not stored a second time.
+faster in a rehearsal. What can be counted from rows is not stored a second time, but for `taken`, which every turn of
+the line is decided by.
 """
 
 from typing import Any
@@ -10,7 +11,7 @@ import psycopg
 from psycopg.rows import tuple_row
 
 LOCK = 4_711_001  # advisory lock: two processes that start together make the tables once
-VERSION = 1  # raised when a table changes; tables of another version are made anew, sessions and all
+VERSION = 2  # raised when a table changes; tables of another version are made anew, sessions and all
 
 DROP = """
 DROP VIEW IF EXISTS workshop_progress;
@@ -34,7 +35,7 @@ CREATE TABLE IF NOT EXISTS workshop_sessions (
     segment_clock_s double precision NOT NULL DEFAULT 0,
     frozen_s double precision
 );
-COMMENT ON TABLE workshop_sessions IS '1'; -- VERSION
+COMMENT ON TABLE workshop_sessions IS '2'; -- VERSION
 CREATE UNIQUE INDEX IF NOT EXISTS workshop_one_live ON workshop_sessions ((true)) WHERE state <> 'ended';
 
 CREATE TABLE IF NOT EXISTS workshop_people (
@@ -45,7 +46,7 @@ CREATE TABLE IF NOT EXISTS workshop_people (
     token_hash text UNIQUE,
     technology text NOT NULL DEFAULT '',
     ready_code text NOT NULL DEFAULT '',
-    joined_s double precision NOT NULL,
+    joined_clock_s double precision NOT NULL,
     seen_s double precision NOT NULL,
     taken int NOT NULL DEFAULT 0,
     UNIQUE (session_id, name_key)

@@ -21,7 +21,7 @@ CODE_LENGTH = 6
 
 @dataclass(frozen=True)
 class Session:
-    """One row of `workshop_sessions`."""
+    """One row of `workshop_sessions`, as far as others look at it."""
 
     id: int
     code: str
@@ -29,8 +29,6 @@ class Session:
     expected: int  # people, as announced
     speed: float  # seconds of the session's clock in a second
     state: Literal["running", "paused", "ended"]
-    started_s: float
-    ended_s: float | None
     clock_s: float  # at `since_s`
     since_s: float | None  # None: the clock stands
     segment: int

@@ -15,7 +15,7 @@ from typing import Any, LiteralString
 import psycopg
 import structlog
 from psycopg.rows import dict_row
-from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
+from psycopg_pool import AsyncConnectionPool
 
 from labsvc.rest import Refused
 from labsvc.workshop import schema
@@ -26,7 +26,7 @@ Row = Mapping[str, Any]
 WAIT_S = 5.0  # longest wait for a connection
 RETRY_S = 1.0  # what a caller is told while the database is away, and how often the tables are tried
 
-_AWAY = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.UndefinedTable, PoolTimeout, TooManyRequests)
+_AWAY = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.UndefinedTable)  # the pool's are operational
 
 
 class Store:
@@ -89,7 +89,7 @@ class Store:
                     await schema.ensure(connection)
                 self._made.set()
                 return
-            except (psycopg.Error, PoolTimeout) as error:
+            except psycopg.Error as error:
                 structlog.get_logger().info("tables_not_made", why=str(error).strip().split("\n")[0])
                 await asyncio.sleep(RETRY_S)
 

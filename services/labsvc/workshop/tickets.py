@@ -8,6 +8,7 @@ longest. So nobody can be overtaken, and a ticket has one holder: the row has on
 twice.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Literal, LiteralString
 
@@ -29,7 +30,7 @@ Ending = Literal["resolved", "escalated"]
 
 @dataclass(frozen=True)
 class Ticket:
-    """One row of `workshop_tickets`."""
+    """One row of `workshop_tickets`, as far as others look at it."""
 
     id: int
     key: str
@@ -40,14 +41,10 @@ class Ticket:
     category: str
     response_target_s: float
     tags: list[str]
-    needs_escalation: bool
     cost_cents: int | None
     order_number: str
     state: Literal["open", "held", "resolved", "escalated"]
-    person_id: int | None
-    answer: str
     returns: int
-    opened_s: float
     held_clock_s: float | None
 
 
@@ -78,7 +75,7 @@ def from_row(row: Row) -> Ticket:
 
 def target(active_people: int, numbers: TicketNumbers) -> int:
     """How many tickets should be open or in hand: enough that everybody can have one and some are left."""
-    return max(numbers.active_min, -int(-active_people * numbers.active_per_person // 1))
+    return max(numbers.active_min, math.ceil(active_people * numbers.active_per_person))
 
 
 async def open_ticket(db: Db, session: Session, draft: TicketDraft, *, now_s: float) -> Moved | None:

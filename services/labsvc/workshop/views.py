@@ -185,7 +185,7 @@ def _stuck(session: Session, plan: Plan, row: Row, theirs: Sequence[Run], *, now
     clock_s = session.at_clock_s(now_s)
     return run_rows.stuck(
         [run for run in theirs if run.lab == lab],
-        joined_clock_s=clock_s - (now_s - row["joined_s"]) * session.speed,
+        joined_clock_s=row["joined_clock_s"],
         began_clock_s=session.segment_clock_s,
         now_clock_s=clock_s,
         rule=StuckRule(plan.stuck_after_s, plan.stuck_same_failures, plan.solved_score),

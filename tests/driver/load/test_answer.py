@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from labdriver.load.answer import MAX_BODY_BYTES, Answer, Cut, Garbage, read_answer
@@ -25,7 +25,6 @@ def test_read_answer_content_length() -> None:
     assert read_answer(pieces([PLAIN])) == Answer(200, b'{"a": 12}', 9, keep_alive=True)
 
 
-@settings(deadline=None)
 @given(cuts=st.lists(st.integers(1, len(CHUNKED) - 1), unique=True), whole=st.sampled_from([PLAIN, CHUNKED]))
 def test_read_answer_does_not_depend_on_the_pieces(cuts: list[int], whole: bytes) -> None:
     """However the bytes are cut, the answer is the same."""
@@ -133,7 +132,6 @@ def test_read_answer_cut_short_is_cut(at: int) -> None:
         read_answer(pieces([CHUNKED[:at]]))
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=400))
 def test_read_answer_any_bytes_end_in_an_answer_or_a_named_error(data: bytes) -> None:
     """Random bytes behind a plausible start raise Cut or Garbage or are an answer, nothing else."""

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from labdriver.errors import Misuse
@@ -121,7 +121,6 @@ def test_plan_unfilled_place_is_misuse(make_scenario: Any, where: dict[str, Any]
         plan(make_scenario(requests=[request]), seed=1)
 
 
-@settings(deadline=None)
 @given(
     count=st.integers(0, 300),
     shares=st.lists(st.floats(0.01, 10), min_size=1, max_size=8),

@@ -23,11 +23,11 @@ from tests.services.workshop.conftest import Server, postgres
 from labdriver.join import new_token
 
 ROOT = Path(__file__).resolve().parents[3]
-READY_S = 20.0
+READY_S = 60.0
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 ARGS = ["--no-sandbox", "--disable-quic", "--disable-background-networking", "--no-first-run"]
 ARGS += ["--host-resolver-rules=MAP board.example 127.0.0.1"]  # an address that other machines could reach
-WAIT_MS = 15_000
+WAIT_MS = 30_000
 
 Visit = Callable[..., Page]
 
@@ -43,7 +43,7 @@ class Generator:
     log: Path
     facilitator: str = field(default_factory=new_token)
     process: "subprocess.Popen[bytes] | None" = None
-    http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=10, trust_env=False))
+    http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=30, trust_env=False))
 
     @property
     def port(self) -> int:
@@ -126,7 +126,7 @@ def browser() -> Iterator[Browser]:
     if CHROMIUM is None:
         pytest.skip("Chromium is not installed: apt-get install chromium")
     with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS, timeout=4 * WAIT_MS)
         yield opened
         opened.close()
 

@@ -40,9 +40,7 @@ def test_answers_are_as_described(generator: Generator, kind: GenerationMode) ->
     checks = CHECKS if kind is GenerationMode.POSITIVE else [*CHECKS, negative_data_rejection]
     generator.session()
 
-    @settings(
-        max_examples=EXAMPLES, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
-    )
+    @settings(max_examples=EXAMPLES, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
     @given(case=st.one_of(made), who=st.sampled_from(["facilitator", "participant", "nobody"]))
     def holds(case: Any, who: str) -> None:
         headers = {}

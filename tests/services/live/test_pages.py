@@ -56,6 +56,7 @@ def test_trigger_shows_on_the_board(visit: Visit, generator: Generator) -> None:
     expect(board.locator("#title")).to_have_text("Step 1: timeouts")
     desk.click("#pause")
     expect(board.locator("#paused")).to_be_visible()
+    expect(desk.locator("#pause")).to_have_text("Go on")  # else the same would be asked for again
     desk.click("#pause")
     expect(board.locator("#paused")).to_be_hidden()
     desk.click("#freeze")
@@ -110,6 +111,9 @@ def test_admin_steers_with_the_token_only(visit: Visit, generator: Generator) ->
     generator.ask("POST", "/api/simulation/reset", {}, token="facilitator")
     stranger = visit("/admin")
     expect(stranger.locator(".scenario button").first).to_be_disabled()
+    expect(stranger.locator("#worlds .head")).to_contain_text(
+        re.compile(r"[\d,]+ orders · [\d,]+ orders today · [\d,]+ undelivered")
+    )
     expect(stranger.locator("#events tr").first).to_be_visible()
     assert stranger.locator("#events .chip").count() == 0
     admin = visit(f"/admin#token={generator.facilitator}")

@@ -91,7 +91,7 @@ class QuickClock(RealClock):
 
 
 async def until(holds: Any) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not holds():  # noqa: ASYNC110  the condition is somebody else's
             await asyncio.sleep(0.01)
 
@@ -239,6 +239,23 @@ def test_hold_stops_time_and_gives_the_pace_back() -> None:
         assert fake.state()["pace"] == 60
 
     played(scene)
+
+
+def test_a_pause_goes_with_the_database_that_knew_of_it() -> None:
+    """Wiped while the session was paused: the new business keeps its own pace, and not the one to go back to."""
+
+    async def scene(worlds: Worlds, hub: Hub, desk: Desk) -> None:
+        old = worlds.running[0].world
+        worlds.one("fake").command("pace", factor=10.0)
+        worlds.hold(True)
+        await until(lambda: saves.kept)
+        saves.kept.clear()
+        await until(lambda: worlds.running[0].world not in (None, old))
+        worlds.hold(False)
+        assert worlds.one("fake").state()["pace"] == 1
+
+    saves = Saves()
+    played(scene, saves=saves)
 
 
 def test_command_before_the_world_runs_is_refused() -> None:

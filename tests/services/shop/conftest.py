@@ -65,7 +65,7 @@ async def opened(url: str, story: Story, *, replicas: int = 1) -> Any:
         try:
             for front in fronts:
                 front.shop.start()
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while any(front.shop.missing() for front in fronts):  # noqa: ASYNC110 - nothing to wait on but the state
                     await asyncio.sleep(0.01)
             return await story(*fronts)

@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from psycopg_pool import AsyncConnectionPool
 from tests.services.shop.conftest import ORDER, Front, Play, labs, opened, wiped
@@ -71,7 +71,7 @@ def test_books_are_as_if_each_had_been_told_once(database_url: str, batch: int) 
     """Any orders, any statuses in any order, repeated, one by one and in batches: each counts once, at its furthest."""
 
     async def story(front: Front) -> None:
-        @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+        @settings(max_examples=25)
         @given(told=TOLD)
         def law(told: list[tuple[int, str]]) -> None:
             asyncio.run_coroutine_threadsafe(check(told), loop).result(30)

@@ -59,7 +59,7 @@ def hold(start_h: float, stop_h: float, **curves: Curve) -> Envelope:
 def test_counts_are_poisson(rate: Rate) -> None:
     """Dispersion of minute counts over 10 days is 1 within 4 standard errors, sqrt((2 + mean 1/rate) / n).
 
-    99.99 % of right generators pass; one with a tenth more or less variance would be 8 standard errors off.
+    99.99 % of right generators pass; one with a tenth more or less variance would be 6 standard errors off.
     """
     kernel, _, seen = source(rate)
     kernel.run_until(10 * DAY_US)
@@ -78,7 +78,7 @@ def test_the_shape_of_day_and_week_is_the_configured_one() -> None:
     kernel.run_until(56 * DAY_US)
     counts = Counter(t // HOUR_US % 168 for t in seen.at_us.values())
     expected = [8 * VARYING.expected(h * HOUR_US, (h + 1) * HOUR_US) for h in range(168)]
-    assert sum((counts[h] - e) ** 2 / e for h, e in enumerate(expected)) < 228.3
+    assert sum((counts[h] - e) ** 2 / e for h, e in enumerate(expected)) < 230.4
 
 
 def test_gaps_of_a_steady_source_are_exponential() -> None:
@@ -111,7 +111,7 @@ def test_a_modified_rate_is_met_between_its_very_instants(kind: Kind, amount: fl
 def test_ramps_and_several_modifiers_give_the_combined_rate() -> None:
     """Two multipliers, an additive and an override with slow curves over a varying rate, in 30-minute cells.
 
-    The chi-square of the 480 cells stays below its 99.9 % point (582) for the rate that `present` shows.
+    The chi-square of the 472 cells in which any are due stays below its 99.9 % point (573) for the combined rate.
     """
     kernel, modifiers, seen = source(VARYING)
     slow = Curve(curve="exponential", duration_s=8 * 3600)
@@ -132,7 +132,7 @@ def test_ramps_and_several_modifiers_give_the_combined_rate() -> None:
     kernel.run_until(480 * cell_us)
     counts = Counter(t // cell_us for t in seen.at_us.values())
     assert sum(counts[cell] for cell, mean in enumerate(means) if mean == 0) == 0
-    assert sum((counts[cell] - mean) ** 2 / mean for cell, mean in enumerate(means) if mean > 0) < 582
+    assert sum((counts[cell] - mean) ** 2 / mean for cell, mean in enumerate(means) if mean > 0) < 573
 
 
 @given(
@@ -140,7 +140,7 @@ def test_ramps_and_several_modifiers_give_the_combined_rate() -> None:
         st.tuples(st.sampled_from(INCREASE + DECREASE), st.floats(0, 30), st.floats(0, 30)), min_size=1, max_size=4
     )
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_the_baseline_is_the_same_with_and_without_modifiers(
     chosen: list[tuple[tuple[Kind, float, float], float, float]],
 ) -> None:

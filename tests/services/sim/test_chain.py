@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labsvc.errors import Misuse
@@ -68,7 +68,7 @@ def test_delays_stay_within_their_limits(kernel: Kernel, modifiers: Modifiers) -
 
 
 @given(st.integers(0, 1000), st.floats(0.1, 40))
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15)
 def test_every_entity_is_accounted_for_at_any_instant(shop: Shop, seed: int, hours: float) -> None:
     """entered = ended + left + pending for every step, and every child has a parent that came before."""
     run = shop(seed=seed).hours(hours)

@@ -1,7 +1,7 @@
 """Durations as data."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -23,7 +23,6 @@ def test_the_middle_number_gives_the_median(delay: Delay, median_s: float) -> No
 
 
 @given(st.sampled_from([delay for delay, _ in MEDIANS_S]), st.floats(0, 1, exclude_max=True))
-@settings(deadline=None)
 def test_a_greater_number_never_gives_a_shorter_delay(delay: Delay, u: float) -> None:
     """What couples two runs: the delay rises with its number, and is never negative."""
     assert 0 <= delay.at(u / 2) <= delay.at(u)

@@ -1,7 +1,7 @@
 """Levels over time: no jump but where one is meant, and settled exactly where it is said."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -18,7 +18,6 @@ AMOUNTS = st.one_of(st.floats(0, 0.9), st.floats(1.1, 20))
 
 
 @given(CURVES, CURVES, STOP_US, st.integers(0, 300 * MINUTE_US))
-@settings(deadline=None)
 def test_levels_stay_between_nothing_and_all(onset: Curve, settling: Curve, stop_us: int, at_us: int) -> None:
     """0 before the start and from the end on, never outside 0 to 1."""
     envelope = Envelope(MINUTE_US, onset, settling, stop_us)
@@ -28,7 +27,6 @@ def test_levels_stay_between_nothing_and_all(onset: Curve, settling: Curve, stop
 
 
 @given(SLOW, SLOW, STOP_US)
-@settings(deadline=None)
 def test_a_slow_effect_never_jumps(onset: Curve, settling: Curve, stop_us: int) -> None:
     """At start, peak, stop and end the level changes by less than 1e-5 within a microsecond."""
     envelope = Envelope(MINUTE_US, onset, settling, stop_us)
@@ -37,7 +35,6 @@ def test_a_slow_effect_never_jumps(onset: Curve, settling: Curve, stop_us: int) 
 
 
 @given(CURVES, CURVES, STOP_US, st.integers(0, 200 * MINUTE_US), st.floats(0, 1), st.floats(0, 1))
-@settings(deadline=None)
 def test_a_level_is_monotone_between_knots(
     onset: Curve, settling: Curve, stop_us: int, from_us: int, a: float, b: float
 ) -> None:
@@ -51,7 +48,6 @@ def test_a_level_is_monotone_between_knots(
 
 
 @given(CURVES, CURVES, STOP_US, AMOUNTS)
-@settings(deadline=None)
 def test_settled_is_the_first_instant_within_five_percent(
     onset: Curve, settling: Curve, stop_us: int, amount: float
 ) -> None:

@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from labsvc.errors import Misuse
@@ -29,7 +29,6 @@ def test_erlang_c_has_its_known_values(
 
 
 @given(st.integers(1, 60), st.floats(0.1, 0.97))
-@settings(deadline=None)
 def test_endless_patience_is_erlang_c(servers: int, load_ratio: float) -> None:
     """Erlang A with a patience of 3,000 years."""
     load_erl = servers * load_ratio
@@ -39,7 +38,6 @@ def test_endless_patience_is_erlang_c(servers: int, load_ratio: float) -> None:
 
 
 @given(st.integers(1, 60), st.floats(0.2, 2))
-@settings(deadline=None)
 def test_no_patience_is_erlang_b(servers: int, load_ratio: float) -> None:
     """Who hangs up at once is lost when all are busy, and only then."""
     load_erl = servers * load_ratio
@@ -50,7 +48,6 @@ def test_no_patience_is_erlang_b(servers: int, load_ratio: float) -> None:
 
 
 @given(st.integers(1, 40), st.floats(0.2, 1.5), st.floats(20, 900))
-@settings(deadline=None)
 def test_erlang_a_balances(servers: int, load_ratio: float, patience_s: float) -> None:
     """With patience equal to service the system is M/M/infinity: the number in it is Poisson."""
     load_erl = servers * load_ratio

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from labsvc.errors import Misuse
@@ -15,7 +15,6 @@ ENTRIES = st.lists(st.tuples(st.integers(0, 20), st.integers(-2, 2), st.booleans
 
 
 @given(ENTRIES)
-@settings(deadline=None)
 def test_order_is_time_then_priority_then_age(entries: list[tuple[int, int, bool]]) -> None:
     """Events run in the order a sorted list gives, and cancelled ones never."""
     events, ran = EventList(), []
@@ -33,7 +32,6 @@ def test_order_is_time_then_priority_then_age(entries: list[tuple[int, int, bool
 
 
 @given(ENTRIES, st.integers(1, 5))
-@settings(deadline=None)
 def test_slices_run_the_same_events(entries: list[tuple[int, int, bool]], limit: int) -> None:
     """A run in slices of `limit` events is the run in one piece."""
 
@@ -144,7 +142,6 @@ def test_cancelled_events_give_their_memory_back() -> None:
 
 
 @given(st.lists(st.integers(0, 6), max_size=30))
-@settings(deadline=None)
 def test_next_us_is_the_instant_of_the_next_event(times: list[int]) -> None:
     """Also when what would have come next was cancelled."""
     events: EventList = EventList()

@@ -4,7 +4,7 @@ import math
 from collections import Counter
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from labsvc.errors import Misuse
@@ -23,7 +23,6 @@ TABLES = st.lists(st.floats(0.01, 1), min_size=2, max_size=5).map(
 
 
 @given(TABLES, st.floats(-8, 8))
-@settings(deadline=None)
 def test_a_shift_moves_the_log_odds_of_one_outcome(table: dict[str, float], amount: float) -> None:
     """By exactly its amount; the sum stays 1 and the others keep their proportions."""
     modifier = Modifier("m", Target("t", "odds", 0.5), "shift", amount, NOW, priority=0, cause="c")
@@ -38,7 +37,6 @@ def test_a_shift_moves_the_log_odds_of_one_outcome(table: dict[str, float], amou
 
 
 @given(TABLES, st.floats(0, 1))
-@settings(deadline=None)
 def test_an_override_sets_the_probability(table: dict[str, float], value: float) -> None:
     """To its value, the others share the rest as before."""
     modifier = Modifier("m", Target("t", "odds", 0.5), "override", value, NOW, priority=0, cause="c")

@@ -1,7 +1,8 @@
 """Stations against queueing theory, and against the rules of a queue.
 
-Tolerances are 4 standard deviations of a run of this length, from 8 runs with other seeds (10^5 visits each, scaled
-by the square root): 99.99 % of right kernels pass.
+Tolerances are 4 standard deviations of a run of this length, as 8 runs with other seeds told them (10^5 visits each,
+scaled by the square root): 99.3 % of right kernels pass each (Student's t with 7 degrees of freedom). The seed is
+fixed, so a test that passes once passes always.
 """
 
 from collections import Counter
@@ -9,7 +10,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from labsvc.sim.arrivals import Source
@@ -102,21 +103,21 @@ def test_erlang_a(load_erl: float, within: Tolerance, abandoned: float) -> None:
 
 
 def test_cobham_priorities() -> None:
-    """Four classes at 80 %: each mean wait within 15 % of Cobham's, and each a multiple of the one before."""
+    """Four classes at 80 %: each mean wait is Cobham's; the less urgent a class, the more it varies from run to run."""
     desk = Desk(10, 8, classes=4).run(300_000)
     theory = cobham(10, [2, 2, 2, 2], service_s=SERVICE_S)
-    for priority, wait_s in enumerate(theory):
-        assert desk.mean_wait_s(priority) == pytest.approx(wait_s, rel=0.15)
+    for priority, (wait_s, within) in enumerate(zip(theory, (0.075, 0.105, 0.111, 0.25), strict=True)):
+        assert desk.mean_wait_s(priority) == pytest.approx(wait_s, rel=within)
 
 
 def test_littles_law() -> None:
-    """Mean number waiting, seen at minute ticks, is arrivals per second times mean wait: within 5 %."""
+    """Mean number waiting, seen at minute ticks, is arrivals per second times mean wait: within 1.5 %."""
     desk = Desk(10, 8)
     seen: list[int] = []
     desk.kernel.every(us(60), lambda: seen.append(desk.station.waiting))
     desk.run(200_000)
     served = seen[len(seen) // 20 :]
-    assert sum(served) / len(served) == pytest.approx(desk.per_hour / 3600 * desk.mean_wait_s(), rel=0.05)
+    assert sum(served) / len(served) == pytest.approx(desk.per_hour / 3600 * desk.mean_wait_s(), rel=0.015)
 
 
 def test_the_longest_idle_server_works_next() -> None:
@@ -148,7 +149,6 @@ class Small:
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(1, 50)), min_size=1, max_size=40))
-@settings(deadline=None)
 def test_the_oldest_of_the_most_urgent_goes_first(calls: list[tuple[int, int]]) -> None:
     """With one server and all calls there at once, the order is priority, then arrival."""
     small = Small()
@@ -168,7 +168,6 @@ SHIFTS = st.lists(st.tuples(st.integers(0, 400), st.integers(0, 5)), max_size=4)
 
 
 @given(st.lists(CALLS, max_size=40), SHIFTS, st.none() | st.integers(0, 5))
-@settings(deadline=None)
 def test_books_of_a_station_always_balance(
     calls: list[tuple[int, int, int | None, int, int]], shifts: list[tuple[int, int]], room: int | None
 ) -> None:

@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from labsvc.sim.instant import DAY_US, HOUR_US, instant_us
@@ -28,7 +28,6 @@ def at(*when: int) -> int:
 
 
 @given(INSTANTS, st.floats(0, 1))
-@settings(deadline=None)
 def test_a_bound_holds_until_it_says(from_us: int, share: float) -> None:
     """No instant of a segment has a higher rate than its bound (rounding: 1e-9)."""
     most, until_us = RATE.bound(from_us)
@@ -37,7 +36,6 @@ def test_a_bound_holds_until_it_says(from_us: int, share: float) -> None:
 
 
 @given(INSTANTS)
-@settings(deadline=None)
 def test_the_rate_is_the_product_of_its_parts(at_us: int) -> None:
     """What a page shows as reasons is what is used."""
     product = 1.0

@@ -135,8 +135,8 @@ def write(folder: Path, **files: str) -> Path:
 def test_a_good_file_is_read_whole(shop: Shop, tmp_path: Path) -> None:
     """Every part arrives where it belongs."""
     scenario = load(write(tmp_path, rush=GOOD), shop().simulation.modifiers)["rush"]
-    assert list(scenario.all_effects()) == ["more", "declines", "fewer-staff", "slow"]
-    assert [effect.amount for effect in scenario.effects] == [("multiplier", 2.5), ("shift", 1.0)]
+    assert [(e.id, e.amount) for e in scenario.effects] == [("more", ("multiplier", 2.5)), ("declines", ("shift", 1.0))]
+    assert [effect.id for cascade in scenario.cascades for effect in cascade.effects] == ["fewer-staff", "slow"]
     assert scenario.events[0].causes == ("more",)
     assert scenario.settling.duration_s == 3600
 

@@ -54,17 +54,6 @@ def test_commands_after_a_restore_are_logged_behind_the_others(shop: Shop) -> No
     assert [command.name for command in twice.kernel.log] == ["orders.rate", "event.inject", "orders.rate"]
 
 
-def test_nobody_outside_hears_the_replay(shop: Shop) -> None:
-    """Observers attached after a restore get what is new only, and commands replayed are not told as new."""
-    run = lived(shop)
-    again = restore(replace(run.shop), run.simulation.snapshot())
-    heard: list[object] = []
-    again.kernel.observe(heard.append)
-    again.kernel.observe_commands(heard.append)
-    assert heard == []
-    assert not again.kernel.replaying
-
-
 @pytest.mark.parametrize(
     ("changed", "words"),
     [

@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from labsvc.errors import Misuse
@@ -45,7 +45,6 @@ def test_blocks_come_alone_and_in_any_order() -> None:
 
 
 @given(st.text(max_size=20), st.text(max_size=20))
-@settings(deadline=None)
 def test_a_draw_is_a_pure_function_of_its_names(key: str, purpose: str) -> None:
     """Asked again, in another run of the same seed, it is the same number in [0, 1)."""
     u = Streams(seed=3, world="w").draw(key, purpose)

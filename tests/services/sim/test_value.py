@@ -1,7 +1,7 @@
 """Values that modifiers and shifts change, and who is told of it."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from labsvc.errors import Misuse
@@ -40,7 +40,6 @@ def test_shifts_add_up(day: int, hour: float, count: int) -> None:
 
 
 @given(st.integers(0, 14 * DAY_US), st.integers(0, DAY_US))
-@settings(deadline=None)
 def test_between_changes_the_count_is_the_same(from_us: int, later_us: int) -> None:
     """No change is missed."""
     at_us = MONDAY_US + from_us

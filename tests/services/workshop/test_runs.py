@@ -175,6 +175,22 @@ def test_stuck(runs: list[Run], now_s: float, expected: str) -> None:
     assert expected == stuck(runs, joined_clock_s=0, began_clock_s=100, now_clock_s=now_s, rule=RULE)
 
 
+def test_a_pause_makes_nobody_stuck(made: Made) -> None:
+    """Who came late is given the same minutes, whatever the session stood still meanwhile."""
+    made.start()
+    made.run(made.workshop.hour.go_to(1))
+    made.clock.t_s += 400
+    made.join("Late")
+    made.run(made.workshop.hour.pause(True))
+    made.clock.t_s += 1000
+    made.run(made.workshop.hour.pause(False))
+    made.clock.t_s += 300
+    assert [person.stuck for person in made.run(made.workshop.analytics.room()).people] == [""]
+    made.clock.t_s += 100
+    (late,) = made.run(made.workshop.analytics.room()).people
+    assert late.stuck == "no valid run for 6 min"
+
+
 RUNS = st.lists(
     st.tuples(st.integers(1, 4), st.sampled_from(["timeouts", "tx"]), st.integers(0, 100), st.booleans()), max_size=30
 )

@@ -5,15 +5,13 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.services.workshop.conftest import Made, Make, draft
 
 from labsvc.rest import Refused, Who
 from labsvc.workshop.plan import TicketNumbers
 from labsvc.workshop.tickets import target
-
-PRIORITIES = ("low", "medium", "high", "critical")
 
 
 @pytest.mark.parametrize(("people", "wanted"), [(0, 5), (1, 5), (4, 5), (5, 6), (12, 15), (80, 96), (300, 360)])
@@ -210,7 +208,7 @@ STEP = st.tuples(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25)
 @given(st.lists(STEP, min_size=5, max_size=40))
 def test_books_balance_whatever_people_do(make: Make, postgres: Any, steps: list[tuple[str, int]]) -> None:
     """Laws: opened = open + held + resolved + escalated; one holder a ticket, one ticket a holder; nobody waits while

@@ -70,7 +70,8 @@ function drawWorlds() {
 }
 
 function drawWorld(world) {
-  const figures = Object.entries(world.figures || {}).map(([name, value]) => `${value.toLocaleString("en")} ${name}`).join(" · ");
+  const counts = Object.entries(world.figures || {}).filter(([name, value]) => typeof value === "number" && !name.endsWith("Cents"));
+  const figures = counts.map(([name, value]) => `${value.toLocaleString("en")} ${wordsOf(name)}`).join(" · ");
   const paces = PACES.map((factor) => el("button", { "aria-pressed": String(world.pace === factor), disabled: !token,
     onclick: () => act("/api/simulation/pace", { world: world.world, factor }, `pace ${factor}×`) }, factor ? `${factor}×` : "Pause"));
   return el("section", { class: "card world" },
@@ -81,6 +82,11 @@ function drawWorld(world) {
         if (confirm(`Reset ${world.title} to normal at once?`)) act("/api/simulation/reset", { world: world.world }, "reset");
       } }, "Reset")),
     el("div", { class: "cards" }, ...scenarios.filter((card) => card.world === world.world).map((card) => drawScenario(card, world))));
+}
+
+/** ordersToday → orders today */
+function wordsOf(name) {
+  return name.replace(/[A-Z]/g, (capital) => ` ${capital.toLowerCase()}`);
 }
 
 function drawScenario(card, world) {
@@ -99,12 +105,8 @@ function drawEvents() {
   const part = $("#filter").value.trim().toLowerCase();
   fill($("#events"), ...shown.filter((event) => event.stream.includes(part)).slice(0, SHOWN).map((event) =>
     el("tr", {}, el("td", { class: "at" }, event.timestamp.slice(11, 23)), el("td", { class: "stream" }, event.stream),
-      el("td", { class: "cause" }, event.cause ? el("span", { class: "chip" }, causeText(event.cause)) : ""),
+      el("td", { class: "cause" }, event.cause ? el("span", { class: "chip" }, [event.cause.kind, event.cause.id].filter(Boolean).join(" ")) : ""),
       el("td", { class: "data" }, JSON.stringify(event.data).slice(0, 240)))));
-}
-
-function causeText(cause) {
-  return typeof cause === "string" ? cause : Object.values(cause).filter(Boolean).join(" ");
 }
 
 $("#hold").onclick = () => {

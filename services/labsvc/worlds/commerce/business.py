@@ -8,6 +8,7 @@ Commands from outside, all logged: workshop.mode {people}, tickets.ask {count}, 
 kernel's scenario.*. The first `HistoryDays` run silently; then the doors open and visitors come. Knows no host.
 """
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -128,7 +129,7 @@ class Business:
     def room_limit(self) -> int:
         """Up to how many tickets of the room fresh ones come by themselves."""
         queue = self.settings.business_simulator.ticket_queue
-        wanted = -int(-(self.people or 0) * queue.active_per_participant // 1)
+        wanted = math.ceil((self.people or 0) * queue.active_per_participant)
         return max(queue.max_active_tickets, queue.min_active_tickets, wanted)
 
     @property

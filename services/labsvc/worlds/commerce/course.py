@@ -28,7 +28,7 @@ def pattern(numbers: Numbers) -> tuple[Factor, ...]:
     curve = numbers.day_curve
     ends = [*curve[1:], (curve[0][0] + 24, curve[0][1])]
     mean = sum((h1 - h0) * (f0 + f1) / 2 for (h0, f0), (h1, f1) in zip(curve, ends, strict=True)) / 24
-    day = TimeOfDay(tuple((hour, f / mean) for hour, f in curve), utc_offset_h=numbers.utc_offset_hours)
+    day = TimeOfDay(tuple((hour, f / mean) for hour, f in curve))
     weeks = sum(numbers.week_curve) / 7
     week: Any = tuple(f / weeks for f in numbers.week_curve)
     periods = tuple(Period(name, *_BOUNDS[name], factor, yearly=True) for name, factor in numbers.seasons.items())

@@ -8,7 +8,7 @@ Answers change nothing in the business, so a replay needs none of this. Knows ne
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -97,7 +97,7 @@ class Errands:
         self._allowed = PER_S
         self._turned_s = monotonic_s()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._closing: asyncio.Task[None] | None = None
+        self._sign: asyncio.Task[None] | None = None  # tells the api that it is open, or closed
 
     # ------------------------------------------------------------------ for the world
 
@@ -112,15 +112,13 @@ class Errands:
         self.end()
         self.surge = Surge(id, form, form.for_s if left_s is None else left_s)
         if form.maintenance is not None:
-            self._closing = asyncio.get_running_loop().create_task(self._maintain(self.surge, form.maintenance))
+            self._turn_sign(self._maintain(self.surge, form.maintenance))
 
     def end(self) -> None:
         """The scenario is over, or was stopped."""
         surge, self.surge = self.surge, None
         if surge is not None and surge.form.maintenance is not None:
-            if self._closing is not None:
-                self._closing.cancel()
-            self._closing = asyncio.get_running_loop().create_task(self._reopen())
+            self._turn_sign(self._reopen())
 
     async def run(self) -> None:
         """Send what surges are made of, until cancelled."""
@@ -130,7 +128,7 @@ class Errands:
                 await asyncio.sleep(LOOK_S)
                 self.turn()
         finally:
-            left = [*self._tasks, *([self._closing] if self._closing else [])]
+            left = [*self._tasks, *([self._sign] if self._sign else [])]
             for task in left:
                 task.cancel()
             await asyncio.gather(*left, return_exceptions=True)
@@ -161,7 +159,7 @@ class Errands:
             return
         self.traffic["sent" if self._spawn(self._ask(ask)) else "unsent"] += 1
 
-    def _spawn(self, errand: Any) -> bool:
+    def _spawn(self, errand: Coroutine[Any, Any, None]) -> bool:
         """Run one errand beside all else; False when there are too many."""
         if len(self._tasks) >= IN_FLIGHT or self._allowed < 1:
             errand.close()
@@ -188,6 +186,12 @@ class Errands:
         self.traffic["answered" if 200 <= answer.status < 300 else "failed"] += 1
 
     # ------------------------------------------------------------------ maintenance
+
+    def _turn_sign(self, told: Coroutine[Any, Any, None]) -> None:
+        """Tell the api what holds now, and no longer what held before."""
+        if self._sign is not None:
+            self._sign.cancel()
+        self._sign = asyncio.get_running_loop().create_task(told)
 
     async def _maintain(self, surge: Surge, why: str) -> None:
         """Have the api say that it is in maintenance, as soon as it can be told."""

@@ -207,10 +207,6 @@ class Commerce:
 
     # ------------------------------------------------------------------ scenarios
 
-    @property
-    def _now_us(self) -> int:
-        return self.simulation.kernel.now_us
-
     def _trigger(self, scenario: str) -> dict[str, Any]:
         active = self.simulation.scenarios.active()
         if active is not None and CALM in (scenario, active.scenario.id):

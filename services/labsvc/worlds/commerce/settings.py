@@ -130,7 +130,6 @@ class Numbers(Form):
     staff: tuple[Shift, ...]
     staff_takes: Delay
     staff_escalates: Ratio
-    utc_offset_hours: float
     day_curve: tuple[tuple[float, float], ...] = Field(min_length=2)
     week_curve: tuple[float, float, float, float, float, float, float]
     seasons: dict[Season, float]

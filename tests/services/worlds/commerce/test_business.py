@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.services.worlds.commerce.conftest import NOW_S, numbers
 
@@ -81,7 +81,7 @@ def balanced(business: Business) -> None:
     assert support.staff.present()["waiting"] + support.staff.present()["in_service"] == len(support.desk)
 
 
-@settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=4)
 @given(operations=OPERATIONS)
 def test_books_balance_and_a_replay_is_the_same(operations: list[tuple[str, Any]]) -> None:
     """After whatever was commanded: orders and tickets add up, and seed and log lead to the same records."""

@@ -5,7 +5,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.services.worlds.commerce.conftest import NOTHING, NOW_S, MemoryOutlet, Wall, keep, opened
 
@@ -57,7 +57,7 @@ LIFE = st.lists(
 )
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=8)
 @given(life=LIFE)
 def test_books_match_however_often_it_is_killed(life: list[tuple[str, Any]]) -> None:
     """kill -9 at any moment, answers lost, saves seldom: in the end the api has exactly the orders of the world."""
@@ -461,6 +461,33 @@ def test_maintenance_is_asked_for_and_taken_back() -> None:
         await turns()
         assert outlet.calls[-1] == ("api", "DELETE", "/shop/maintenance")
         assert world.state()["maintenance"] is None
+
+    played(scene())
+
+
+def test_maintenance_that_comes_again_stays() -> None:
+    """An api that is slow to open after the first one does not end the second."""
+
+    async def scene() -> None:
+        outlet, is_slow = MemoryOutlet(), asyncio.Event()
+        calling = outlet.call
+
+        async def slow(role: str, method: str, path: str, **more: Any) -> Answer:
+            if method == "DELETE":
+                await is_slow.wait()
+            return await calling(role, method, path, **more)
+
+        outlet.call = slow  # type: ignore[method-assign,assignment]
+        world = opened(outlet, Wall(), history_days=1)
+        world.command("trigger", scenario="system-maintenance")
+        await turns()
+        world.command("stop")
+        await turns()
+        world.command("trigger", scenario="system-maintenance")
+        await turns()
+        is_slow.set()
+        await turns()
+        assert world.state()["maintenance"] is not None
 
     played(scene())
 
