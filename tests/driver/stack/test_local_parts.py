@@ -119,6 +119,14 @@ def test_last_words_shorten_a_json_line(tmp_path: Path) -> None:
     assert last_words(path) == "lab_load_failed tx e.py:1"
 
 
+@pytest.mark.parametrize("printed", ["4711", '"event"', "[1, 2]", "null"])
+def test_last_words_of_an_edit_that_prints(tmp_path: Path, printed: str) -> None:
+    """A number alone is JSON too, and no line of ours: it stands as it is."""
+    path = tmp_path / "api-1.log"
+    path.write_text(f"{printed}\n")
+    assert last_words(path) == printed
+
+
 @pytest.mark.parametrize(
     ("code", "told"), [(0, "exit code 0"), (2, "exit code 2"), (-9, "SIGKILL"), (-200, "signal 200")]
 )
