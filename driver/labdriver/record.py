@@ -92,9 +92,15 @@ class Stack(Model):
 
     restarts: dict[str, int] = {}  # role → processes or containers that ended during the run
     notes: tuple[str, ...] = ()  # e.g. "api stopped answering its health checks at 7 s"
-    code: dict[str, str] = {}  # role → checksum of the lab code it served
+    code: dict[str, str] = {}  # lab → checksum of its code in service
     maintenance: str = ""  # why the api turned everybody away when the run had ended, empty when it did not
     autoscaler: tuple[str, ...] = ()  # what the autoscaler under test complained of, each once
+
+    @property
+    def complaint(self) -> str:
+        """Why the autoscaler under test could not scale, in its own words; empty when it did not say so."""
+        told = next((text for text in self.autoscaler if text.startswith("ScalingActive")), "")
+        return told.partition(": ")[2]
 
 
 class Head(Model):
