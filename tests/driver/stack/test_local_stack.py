@@ -4,6 +4,7 @@ import threading
 from contextlib import suppress
 
 import psutil
+import psycopg
 import pytest
 from tests.driver.stack.conftest import EDIT, Checkout, until
 
@@ -89,6 +90,7 @@ def test_reset_empties_tables_and_depsim_and_keeps_processes(up: Checkout) -> No
     pids = {r.name: r.pid for r in up.runtime.status().replicas}
     holder = threading.Thread(target=_ask_quietly, args=(up, "/probe/hold"), daemon=True)
     holder.start()
+    until(lambda: _is_locked(up))
     assert up.runtime.reset(print).changed
     assert up.ask("GET", "/probe/count") == {"count": 0}
     assert up.ask("GET", "/admin/ledger", role="depsim")["total"] == 0
@@ -97,12 +99,12 @@ def test_reset_empties_tables_and_depsim_and_keeps_processes(up: Checkout) -> No
 
 def test_replicas_share_the_port(up: Checkout) -> None:
     """Each has a private address too; scaling down leaves no process."""
-    up.runtime.scale("api", 3)
+    _scale_api(up, "replicas: 1", "replicas: 3")
     status = up.runtime.wait_ready()
     assert len({r.url for r in status.replicas if r.role == "api"}) == 3
     pids = {r.pid for r in status.replicas if r.role == "api"}
     until(lambda: {up.ask("GET", "/probe/who")["pid"] for _ in range(50)} == pids)
-    up.runtime.scale("api", 1)
+    _scale_api(up, "replicas: 3", "replicas: 1")
     assert [r.name for r in up.runtime.status().replicas if r.role == "api"] == ["api-1"]
     until(lambda: len(up.running("api")) == 1)
 
@@ -116,6 +118,20 @@ def test_down_leaves_no_process_and_no_port(up: Checkout) -> None:
     assert up.runtime.down(print).changed is False
     assert up.runtime.status().up is False
     assert up.edit.read_text() == EDIT
+
+
+def _scale_api(checkout: Checkout, old: str, new: str) -> None:
+    manifest = checkout.root / "k8s" / "base" / "api.yaml"
+    assert old in manifest.read_text()
+    manifest.write_text(manifest.read_text().replace(old, new))
+    assert checkout.runtime.dev(print).changed
+
+
+def _is_locked(checkout: Checkout) -> bool:
+    """Whether a request holds the table for itself."""
+    with psycopg.connect(checkout.state().database_url) as connection:
+        asked = "SELECT 1 FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND granted"
+        return connection.execute(asked).fetchone() is not None
 
 
 def _ask_quietly(checkout: Checkout, path: str) -> None:

@@ -1,6 +1,6 @@
 """Answers the control questions: what the supervisor does when it is asked. `control.py` states the questions.
 
-    connection ──line──▶ Desk ──▶ status | roll | scale | scaling | … ──line──▶ connection
+    connection ──line──▶ Desk ──▶ status | roll | scaling | … ──line──▶ connection
 
 A roll starts the new processes first and ends the old ones only when the new ones are ready and every lab loads, so
 that broken code never reaches service.
@@ -47,7 +47,6 @@ class Desk:
         self._known: Mapping[str, Callable[[Mapping[str, Any]], Awaitable[Answer]]] = {
             "status": self._status,
             "roll": self._roll,
-            "scale": self._scale,
             "scaling": self._scaling,
             "unscale": self._unscale,
             "restart": self._restart,
@@ -94,12 +93,6 @@ class Desk:
         for slot in self._supervisor.slots:
             if slot.name == question["name"] and slot.launched:
                 slot.launched.process.kill()  # its keeper starts it again
-        return {}
-
-    async def _scale(self, question: Mapping[str, Any]) -> Answer:
-        role = self._role(question["role"])
-        async with self.changing(role.name):
-            await self.rescaled(role.name, int(question["replicas"]))
         return {}
 
     async def _scaling(self, _question: Mapping[str, Any]) -> Answer:

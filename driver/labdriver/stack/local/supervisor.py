@@ -1,7 +1,7 @@
 """The small daemon that keeps a local stack alive: `python -m labdriver.stack.local.supervisor`.
 
     runtime.py ──sockets as inherited descriptors──▶ Supervisor ──keeps──▶ Postgres, api-1, worker-1 …
-                                                         ▲ control.py: status, roll, scale, restart, stop
+                                                         ▲ control.py: status, roll, unscale, restart, stop
 
 Starts what the manifests and the labs' edit.yaml say, starts again what ends (with a growing pause), replaces processes
 behind the same listening socket. Ends itself and all of it when told to, or when its state file is taken away.
