@@ -104,6 +104,12 @@ def read(path: Path) -> State | None:
         return None
 
 
+def is_taken(path: Path, pid: int) -> bool:
+    """Whether the file is gone or names another supervisor; one that cannot be opened just now is neither."""
+    now = read(path)
+    return now.pid != pid if now else not path.exists()
+
+
 def parse(document: dict[str, Any]) -> State:
     """A state from its JSON. Raises ValueError, TypeError or KeyError for anything else."""
     if document["schema_version"] != SCHEMA_VERSION:

@@ -225,8 +225,7 @@ class Supervisor:
 
     def _taken_away(self) -> bool:
         """Whether the state file is gone or names another supervisor. Then the stack ends."""
-        now = state.read(self.paths.state)
-        if now is not None and now.pid == self._me.pid:
+        if not state.is_taken(self.paths.state, self._me.pid):
             return False
         if not self.stopping.is_set():
             log("state_taken_away")
