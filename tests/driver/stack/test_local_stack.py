@@ -1,5 +1,6 @@
 """The local stack as it is used: up, dev, reset, down, with real processes and real Postgres."""
 
+import resource
 import threading
 from contextlib import suppress
 
@@ -8,6 +9,7 @@ import psycopg
 import pytest
 from tests.driver.stack.conftest import EDIT, Checkout, until
 
+from labdriver import open_files
 from labdriver.errors import Misuse
 from labdriver.stack.checksum import lab_code
 
@@ -25,6 +27,13 @@ def test_up_brings_every_role_and_a_second_up_changes_nothing(up: Checkout) -> N
     again = up.runtime.up(print)
     assert (again.changed, {r.name: r.pid for r in up.runtime.status().replicas}) == (False, pids)
     assert (up.root / ".lab" / "stack.json").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="only Linux tells the limits of another process")
+def test_services_may_have_as_many_files_open_as_the_system_allows(up: Checkout) -> None:
+    """Requests that wait are open files, and a shell of macOS allows 256."""
+    soft, hard = resource.prlimit(up.process("api").pid, resource.RLIMIT_NOFILE)
+    assert soft == min(hard, open_files.MOST)
 
 
 def test_moved_ports_are_used_everywhere(up: Checkout) -> None:

@@ -21,6 +21,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from labdriver import open_files
 from labdriver.errors import LabError, Misuse
 from labdriver.stack import edits, manifests
 from labdriver.stack.local import control, identity, state
@@ -251,6 +252,7 @@ def main() -> None:
         os._exit(0)
     os.setsid()
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    open_files.raise_limit()  # for the services: a request that waits is an open file
     pairs = [pair.split("=") for pair in given.listen]
     listeners = {role: socket.socket(fileno=int(fd)) for role, fd in pairs}
     asyncio.run(_run(given.root, listeners, socket.socket(fileno=given.control), given.ready))
