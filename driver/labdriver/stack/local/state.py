@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from labdriver import whole_file
 from labdriver.errors import EnvironmentFault
 from labdriver.stack.local.identity import Identity
 
@@ -88,12 +89,8 @@ class State:
 
 
 def write(path: Path, state: State) -> None:
-    """Replace the file at once; never readable by others."""
-    beside = path.with_name(path.name + ".part")
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with open(descriptor, "w", encoding="utf-8") as file:
-        json.dump(asdict(state), file, indent=1)
-    os.replace(beside, path)
+    """Replace the file at once; never readable by others. A folder that was taken away is not made again."""
+    whole_file.write(path, json.dumps(asdict(state), indent=1).encode(), mode=0o600, make_folder=False)
 
 
 def read(path: Path) -> State | None:
