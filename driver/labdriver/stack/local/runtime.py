@@ -28,7 +28,7 @@ from labdriver.stack.manifests import DATABASE
 from labdriver.stack.runtime import Change, Replica, Say, ScaledTarget, Status
 
 POLL_S = 0.05
-PROMPT_S, PATIENT_S = 1.0, 3.0  # for the supervisor's answer: at first, and when its process is there
+PROMPT_S, PATIENT_S = 1.0, 6.0  # for the supervisor's answer: at first, and when its process is there
 UNHEALTHY_S = 5.0  # a process that has not answered for so long is started again by `up`
 HOPELESS_RESTARTS = 4  # within one wait: it will not come up by itself
 DEPSIM = "depsim"
