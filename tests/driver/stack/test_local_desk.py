@@ -1,4 +1,4 @@
-"""What the supervisor answers when it cannot do what it is asked."""
+"""What the supervisor does when it cannot do what it is to do."""
 
 import asyncio
 import errno
@@ -8,10 +8,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from labdriver.stack import manifests
 from labdriver.stack.local import identity
 from labdriver.stack.local.desk import Desk
 from labdriver.stack.local.processes import Launched
+from labdriver.stack.local.scaling import Scaling
 from labdriver.stack.local.state import Paths
 
 BASE = Path(__file__).resolve().parents[3] / "k8s" / "base"
@@ -53,3 +56,27 @@ def test_a_roll_that_fails_in_the_middle_leaves_no_process(tmp_path: Path) -> No
     assert (answer["ok"], "No space left" in answer["error"]) == (False, True)
     assert code is not None
     assert len(freed) == 1
+
+
+def test_scaling_goes_on_after_a_turn_that_failed(capsys: pytest.CaptureFixture[str]) -> None:
+    """No thread was to be had at that moment: told in the log, and looked at again."""
+    looks: list[str] = []
+    again = asyncio.Event()
+
+    def of_role(role: str) -> list[Any]:
+        looks.append(role)
+        if len(looks) == 1:
+            raise RuntimeError("can't start new thread")
+        again.set()
+        return []
+
+    async def play() -> None:
+        supervisor = SimpleNamespace(balancers={"estimator": None}, of_role=of_role, stack=SimpleNamespace(roles={}))
+        scaling = Scaling(supervisor, changing=lambda _: asyncio.Lock(), rescale=None)  # type: ignore[arg-type]
+        running = asyncio.create_task(scaling.run())
+        await asyncio.wait({running, asyncio.create_task(again.wait())}, timeout=20, return_when="FIRST_COMPLETED")
+        running.cancel()
+
+    asyncio.run(play())
+    assert len(looks) == 2
+    assert "can't start new thread" in capsys.readouterr().out
