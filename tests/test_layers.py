@@ -22,7 +22,7 @@ LABDRIVER = (
     ("record",),
     ("proofs", "solutions", "outbox"),
     ("lab", "settings", "lock", "markers", "join"),
-    ("console", "browser", "verbs"),
+    ("console", "browser", "verbs", "open_files", "whole_file"),
     ("errors",),
 )
 LABSVC = (

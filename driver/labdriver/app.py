@@ -22,7 +22,6 @@ class App:
     root: Path  # the checkout: holds labs/, k8s/, reports/
     runtime_name: str  # auto, local, k3d, kube
     settings: Settings
-    debug: bool = False
 
     @property
     def labs(self) -> Path:

@@ -1,4 +1,4 @@
-"""Opens a report where somebody sits in front of a desktop; elsewhere says nothing and does nothing."""
+"""Opens a page where somebody sits in front of a desktop; elsewhere says nothing and does nothing."""
 
 import subprocess
 import sys
@@ -13,8 +13,8 @@ def is_desktop(environ: Mapping[str, str], platform: str) -> bool:
     return platform == "darwin" or bool(environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY"))
 
 
-def open_page(page: Path) -> bool:
-    """Open `page` with the desktop's opener. False when there is none."""
+def open_page(page: Path | str) -> bool:
+    """Open a file or an address with the desktop's opener. False when there is none."""
     opener = "open" if sys.platform == "darwin" else "xdg-open"
     try:
         subprocess.Popen(

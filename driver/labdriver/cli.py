@@ -52,11 +52,11 @@ class Verbs(click.Group):
     show_default=True,
     help="Where the stack runs.",
 )
-@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of an error.")  # main() reads it
 @click.pass_context
-def root(ctx: click.Context, runtime: str, debug: bool) -> None:
+def root(ctx: click.Context, runtime: str) -> None:
     """Break a realistic service, see the failure in a report, fix one place, see the score rise."""
-    ctx.obj = App(root=find_root(Path.cwd()), runtime_name=runtime, settings=settings.read(os.environ), debug=debug)
+    ctx.obj = App(root=find_root(Path.cwd()), runtime_name=runtime, settings=settings.read(os.environ))
 
 
 def main() -> None:

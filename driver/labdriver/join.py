@@ -6,7 +6,6 @@ The token is ours, made before we ask: a join whose answer got lost is simply as
 """
 
 import json
-import os
 import re
 import secrets
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from labdriver import whole_file
 from labdriver.errors import EnvironmentFault, Misuse
 from labdriver.verbs import to_type
 
@@ -84,7 +84,7 @@ def read(state: Path) -> Membership | None:
 
 def write(state: Path, membership: Membership) -> None:
     """Keep it, readable by its owner only."""
-    _write(state / FILE, asdict(membership))
+    whole_file.write(state / FILE, json.dumps(asdict(membership), indent=1).encode(), mode=0o600)
 
 
 def join(state: Path, *, url: str, code: str, name: str, technology: str, ready_code: str) -> Membership:
@@ -172,14 +172,6 @@ def _token_for(state: Path, *, url: str, code: str) -> str:
     except (OSError, ValueError, KeyError, TypeError):
         pass  # a broken file holds no token
     token = new_token()
-    _write(state / PENDING, {"url": url, "code": code, "token": token})
+    pending = {"url": url, "code": code, "token": token}
+    whole_file.write(state / PENDING, json.dumps(pending, indent=1).encode(), mode=0o600)
     return token
-
-
-def _write(path: Path, value: Mapping[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_suffix(".part")
-    beside.unlink(missing_ok=True)
-    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        json.dump(value, file, indent=1)
-    os.replace(beside, path)

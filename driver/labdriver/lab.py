@@ -224,13 +224,16 @@ def load(labs: Path, lab_id: str | None, *, verb: str = "run") -> Lab:
 
 def read_scenario(path: Path) -> Scenario:
     """Parse and validate a `scenario.yaml`. Raises Misuse with one `file:line: what` line per fault."""
-    text = path.read_text(encoding="utf-8")
     try:
+        text = path.read_text(encoding="utf-8")
         tree = yaml.compose(text, Loader=yaml.SafeLoader)
         raw = yaml.safe_load(text)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise Misuse(f"{path}:{line}: not YAML: {error.problem}", next_step=f"mend {path}") from error
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        told = " ".join(str(error).split())
+        raise Misuse(f"{path} cannot be read ({told}), expected YAML", next_step=f"mend {path}") from error
     try:
         return Scenario.model_validate(raw)
     except ValidationError as error:
@@ -241,7 +244,7 @@ def read_scenario(path: Path) -> Scenario:
 def _step(path: Path) -> int:
     try:
         return int(yaml.safe_load(path.read_text(encoding="utf-8"))["step"])
-    except (yaml.YAMLError, KeyError, TypeError, ValueError):
+    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError):
         return 99  # a broken file is still listed; reading it says what is wrong
 
 

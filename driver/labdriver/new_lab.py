@@ -43,7 +43,8 @@ PARTS = (
 def make(root: Path, lab_id: str) -> list[Path]:
     """Write every part of the lab and return their paths. Raises Misuse for a bad id, or when any part is there."""
     if not re.fullmatch(r"[a-z][a-z0-9-]{1,30}", lab_id):
-        raise Misuse(f"{lab_id!r} is no id of a lab, expected a-z, 0-9 and -, starting with a letter")
+        told = f"{lab_id!r} is no id of a lab, expected a-z, 0-9 and -, starting with a letter"
+        raise Misuse(told, next_step=to_type("new-lab", "ANOTHER-ID"))
     targets = [root / place.format(id=lab_id) for place, _, _ in PARTS]
     there = [path for path in targets if path.exists()]
     if there:

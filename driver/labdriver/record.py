@@ -10,13 +10,13 @@ All times are seconds since `t0`, the start of the scored load; the warm-up is n
 
 import gzip
 import json
-import os
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import ValidationError
 
+from labdriver import whole_file
 from labdriver.errors import Misuse
 from labdriver.lab import Model, Scenario
 
@@ -92,9 +92,15 @@ class Stack(Model):
 
     restarts: dict[str, int] = {}  # role → processes or containers that ended during the run
     notes: tuple[str, ...] = ()  # e.g. "api stopped answering its health checks at 7 s"
-    code: dict[str, str] = {}  # role → checksum of the lab code it served
+    code: dict[str, str] = {}  # lab → checksum of its code in service
     maintenance: str = ""  # why the api turned everybody away when the run had ended, empty when it did not
     autoscaler: tuple[str, ...] = ()  # what the autoscaler under test complained of, each once
+
+    @property
+    def complaint(self) -> str:
+        """Why the autoscaler under test could not scale, in its own words; empty when it did not say so."""
+        told = next((text for text in self.autoscaler if text.startswith("ScalingActive")), "")
+        return told.partition(": ")[2]
 
 
 class Head(Model):
@@ -144,11 +150,10 @@ class Record:
 
 
 def save(folder: Path, record: Record, judgement: dict[str, Any] | None) -> None:
-    """Write both files. Each is written beside and renamed, so a full disk leaves no half record.
+    """Write both files, each whole, so a full disk leaves no half record.
 
     Raises OSError; the caller says where and what to do.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     samples = {
         "rows": _columns(record.rows, Row),
         "samples": [asdict(s) for s in record.samples],
@@ -157,14 +162,14 @@ def save(folder: Path, record: Record, judgement: dict[str, Any] | None) -> None
         "books": record.books,
     }
     packed = gzip.compress(json.dumps(samples, separators=(",", ":")).encode(), compresslevel=5, mtime=0)
-    _replace(folder / "samples.json.gz", packed)
+    whole_file.write(folder / "samples.json.gz", packed)
     save_head(folder, record.head, judgement)
 
 
 def save_head(folder: Path, head: Head, judgement: dict[str, Any] | None) -> None:
     """Write `run.json` alone: the head and the judgement that index and leaderboard read."""
     document = {**head.model_dump(mode="json"), "judgement": judgement}
-    _replace(folder / "run.json", json.dumps(document, indent=1, ensure_ascii=False).encode())
+    whole_file.write(folder / "run.json", json.dumps(document, indent=1, ensure_ascii=False).encode())
 
 
 def load_head(folder: Path) -> tuple[Head, dict[str, Any] | None]:
@@ -221,12 +226,3 @@ def _columns(items: tuple[Any, ...], kind: type) -> dict[str, list[Any]]:
 
 def _tuples(columns: dict[str, list[Any]], kind: type) -> list[tuple[Any, ...]]:
     return list(zip(*(columns[f.name] for f in fields(kind)), strict=True))
-
-
-def _replace(path: Path, data: bytes) -> None:
-    beside = path.with_name(path.name + ".part")
-    try:
-        beside.write_bytes(data)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)

@@ -4,6 +4,8 @@ Every hint that names a lab, a value or a command without a make verb is made he
 printed. A test compares MAKE with the Makefile.
 """
 
+import shlex
+
 LABDRIVER = ".venv/bin/labdriver"  # nobody has it on the PATH
 MAKE = frozenset(
     {
@@ -25,5 +27,5 @@ def to_type(*words: str, **variables: str) -> str:
 
 
 def quoted(value: str) -> str:
-    """A value as a shell takes it for one word."""
-    return f'"{value}"' if " " in value else value
+    """A value as a shell takes it for one word; `<code>` stands for something and stays as it is."""
+    return value if value.startswith("<") else shlex.quote(value)

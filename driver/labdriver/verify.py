@@ -118,11 +118,12 @@ def _own_stack(root: Path, name: str, settings: Settings) -> Iterator[Copy]:
     runtime = LocalRuntime(copy, ports=_free_ports(settings.ports), ready_timeout_s=settings.ready_timeout_s)
     if copy.exists():
         runtime.down(lambda _: None)  # what an earlier verify left when it was killed
+    shutil.rmtree(copy / "reports", ignore_errors=True)  # kept until the next verify, and no longer
     for folder in ("labs", "k8s", "solutions"):
         shutil.rmtree(copy / folder, ignore_errors=True)
         shutil.copytree(root / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    runtime.up(lambda _: None)
     try:
+        runtime.up(lambda _: None)
         yield Copy(copy, runtime)
     finally:
         runtime.down(lambda _: None)

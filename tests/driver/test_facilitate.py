@@ -34,6 +34,20 @@ def test_token_is_made_once_and_kept(tmp_path: Path, asked: list[dict[str, Any]]
     assert asked[0] == {"method": "PUT", "path": "/workshop/facilitator", "token": first}
 
 
+def test_token_whose_claim_got_no_answer_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may be in force there: the next call claims the same one."""
+
+    def silent(*_: Any, **__: Any) -> Any:
+        raise join.Unreachable("no answer")
+
+    monkeypatch.setattr(join, "ask", silent)
+    with pytest.raises(join.Unreachable):
+        facilitate.claim(tmp_path, "http://board")
+    claims: list[str] = []
+    monkeypatch.setattr(join, "ask", lambda *_, body: claims.append(body["token"]))
+    assert (tmp_path / "facilitator.token").read_text() == facilitate.claim(tmp_path, "http://board") == claims[0]
+
+
 def test_given_token_replaces_the_kept_one(tmp_path: Path, asked: list[dict[str, Any]]) -> None:
     """A token from another machine is kept from then on."""
     given = "g" * 30

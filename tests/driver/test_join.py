@@ -18,7 +18,8 @@ from labdriver.commands import join as command
 from labdriver.errors import Misuse
 from labdriver.join import Membership, Rejected, Unreachable
 from labdriver.outbox import Letter
-from labdriver.preflight import Found, Report, readiness
+from labdriver.preflight import Report, readiness
+from labdriver.preflight.found import Found
 from labdriver.settings import Settings
 
 

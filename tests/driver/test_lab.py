@@ -94,6 +94,16 @@ def test_broken_yaml_names_the_line(tmp_path: Path) -> None:
     assert "not YAML" in told
 
 
+@pytest.mark.parametrize("content", [b"step: 1\ntitle: \xff", b"step: 1\ntitle: \x07"], ids=["latin", "bell"])
+def test_file_that_is_no_text_is_misuse(tmp_path: Path, content: bytes) -> None:
+    """Bytes of another encoding, characters that YAML does not allow: the lab is broken, not the kit."""
+    folder = tmp_path / "odd"
+    folder.mkdir()
+    (folder / "scenario.yaml").write_bytes(content)
+    with pytest.raises(Misuse, match=r"scenario\.yaml cannot be read \(.*\), expected YAML"):
+        lab.load(tmp_path, "odd")
+
+
 def test_empty_file_is_refused(tmp_path: Path) -> None:
     """An empty file is a broken lab file."""
     path = tmp_path / "scenario.yaml"

@@ -50,6 +50,16 @@ def test_killed_holder_frees_the_lock(tmp_path: Path) -> None:
         pass
 
 
+def test_lock_that_cannot_be_written_is_an_environment_fault(tmp_path: Path) -> None:
+    """A full disk, or a folder of another user: what it is about, and what to look at."""
+    (tmp_path / ".lab").write_text("not a folder")
+    with (
+        pytest.raises(EnvironmentFault, match=r"cannot write to .*\.lab \(.*\)\n  next: df -h"),
+        lock.hold(tmp_path / ".lab" / "run.lock", what="timeouts", by="alice"),
+    ):
+        pytest.fail("it was held")
+
+
 def test_asking_whether_it_is_held_holds_nothing(tmp_path: Path) -> None:
     """Refused with the holder's name while it is held; free before and after, also for a holder."""
     path = tmp_path / "run.lock"

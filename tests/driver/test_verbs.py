@@ -2,6 +2,7 @@
 
 import ast
 import re
+import shlex
 from pathlib import Path
 
 from labdriver import verbs
@@ -19,7 +20,9 @@ def test_make_verbs_are_those_of_the_makefile() -> None:
 def test_make_form_and_labdriver_form() -> None:
     """Variables are make's; a word that make does not know makes a labdriver command of the whole."""
     assert to_type("dev", "run", lab="tx") == "make dev run LAB=tx"
-    assert to_type("join", code="K7QM4X", by="Ann Lee") == 'make join CODE=K7QM4X BY="Ann Lee"'
+    assert to_type("join", code="K7QM4X", by="Ann Lee") == "make join CODE=K7QM4X BY='Ann Lee'"
+    assert shlex.split(to_type("join", by="Ann O'Lee"))[2:] == ["BY=Ann O'Lee"]
+    assert to_type("join", code="<code>") == "make join CODE=<code>"
     assert to_type("join", "--leave") == ".venv/bin/labdriver join --leave"
     assert to_type("picture", lab="tx") == ".venv/bin/labdriver picture tx"
 

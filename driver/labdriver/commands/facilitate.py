@@ -1,13 +1,12 @@
 """`labdriver facilitate`: the facilitator's token and page of a generator."""
 
-import os
-import webbrowser
 from pathlib import Path
 
 import click
 
-from labdriver import join
+from labdriver import join, whole_file
 from labdriver.app import App
+from labdriver.browser import open_page
 from labdriver.commands import _options
 from labdriver.console import Console
 from labdriver.errors import EnvironmentFault, Misuse
@@ -34,7 +33,7 @@ def COMMAND(app: App, url: str | None, token: str | None, no_open: bool, as_json
     console.say(f"board for the projector: {base}/board")
     console.answer({"url": base, "page": page, "board": f"{base}/board", "token": mine})
     if app.settings.may_open and not no_open and not as_json:
-        webbrowser.open(page)
+        open_page(page)
 
 
 def generator(app: App, url: str | None) -> str:
@@ -55,13 +54,14 @@ def claim(state: Path, url: str, *, token: str | None = None) -> str:
     path = state / FILE
     kept = path.read_text(encoding="utf-8").strip() if path.exists() else ""
     mine = token or kept or join.new_token()
+    if not kept:  # before it is claimed: a token that is in force and that nobody has is never found again
+        whole_file.write(path, mine.encode(), mode=0o600)
     try:
         join.ask(url, "PUT", "/workshop/facilitator", body={"token": mine})
     except join.Rejected as error:
+        if not kept:
+            path.unlink()
         raise Misuse(error.message, next_step=to_type("facilitate", "--token TOKEN")) from error
-    if mine != kept:
-        state.mkdir(parents=True, exist_ok=True)
-        path.unlink(missing_ok=True)
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-            file.write(mine)
+    if kept and mine != kept:
+        whole_file.write(path, mine.encode(), mode=0o600)
     return mine

@@ -56,7 +56,10 @@ def COMMAND(
     )
     card = measure(app, chosen, options, console=console, may_open=not no_open)
     if fail_under is not None and (card.verdict != "VALID" or card.score < fail_under):
-        raise TargetMissed(f"score {card.score} ({card.verdict}), expected at least {fail_under}")
+        raise TargetMissed(
+            f"score {card.score} ({card.verdict}), expected at least {fail_under}",
+            next_step=to_type("coach", lab=chosen.id),
+        )
 
 
 def measure(app: App, lab: Lab, options: Options, *, console: Console, may_open: bool) -> Card:

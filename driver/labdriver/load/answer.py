@@ -26,7 +26,7 @@ class Garbage(Exception):
     """What came is not an HTTP/1.1 answer."""
 
 
-class Answer(NamedTuple):  # a tenth of a frozen dataclass's price, once a request
+class Answer(NamedTuple):  # half a frozen dataclass's price, once a request
     """A complete answer."""
 
     status: int

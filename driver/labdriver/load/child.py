@@ -12,7 +12,6 @@ import locust  # isort: skip - patches the standard library, so it comes before 
 import gc
 import json
 import os
-import resource
 import select
 import sys
 import time
@@ -22,6 +21,7 @@ import gevent
 from gevent.event import Event
 from locust.env import Environment
 
+from labdriver import open_files
 from labdriver.load.caller import Work
 from labdriver.load.connection import resolve
 from labdriver.load.dispatch import Dispatcher
@@ -33,7 +33,6 @@ CALIBRATE_S = 0.4  # of idle timer waits before the first arrival
 CALIBRATE_STEP_S = 0.004
 STOP_GRACE_S = 0.3  # what is in flight may still finish after a stop
 LOOK_EVERY_S = 0.005  # while settling
-MAX_FILES = 65536
 SPARE_FILES = 64
 
 
@@ -103,7 +102,7 @@ class Load:
             pace,
             roles=[request["role"] for request in job["requests"]],
             addresses={role: resolve(o["host"], o["port"]) for role, o in job["origins"].items()},
-            max_callers=_raise_file_limit() - SPARE_FILES,
+            max_callers=open_files.raise_limit() - SPARE_FILES,
         )
 
     def run(self) -> None:
@@ -165,21 +164,6 @@ class Load:
             "cpu_ratio": round((time.process_time() - cpu_s) / span_s, 4) if span_s > 0 else 0.0,
             "stale_retries": sum(c.connection.stale_retries for c in self._dispatcher.callers),
         }
-
-
-def _raise_file_limit() -> int:
-    """Allow as many open files as the system lets us, up to MAX_FILES; returns the limit in force."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MAX_FILES if hard == resource.RLIM_INFINITY else min(hard, MAX_FILES)
-    for limit in (wanted, 10240):  # macOS refuses more than kern.maxfilesperproc, 10240 by default
-        if limit <= soft:
-            break
-        try:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
-            return limit
-        except (ValueError, OSError):
-            continue
-    return soft
 
 
 def main() -> None:

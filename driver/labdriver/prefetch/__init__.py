@@ -19,14 +19,13 @@ from labdriver.lock import hold
 from labdriver.settings import Settings
 from labdriver.stack.command import run
 from labdriver.stack.kube import bundle, image
-from labdriver.stack.kube.bundle import CHUNK_BYTES, File, Item
+from labdriver.stack.kube.bundle import ARCHES, CHUNK_BYTES, File, Item
 from labdriver.stack.runtime import Say
 
 PULL_S = 1800.0
 ASK_S = 10.0
 DOCKERS_OWN = "*/.docker_temp_*"  # what `docker save` leaves when it is killed
 ROOM = 1.3  # of a file, free on the disk before it is written
-ARCHES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from labdriver.preflight import checks
-from labdriver.preflight.found import ADVICE, EVERY, Check, Found, Machine
+from labdriver.preflight.found import ADVICE, Check, Found, Machine
 from labdriver.settings import Settings
 from labdriver.stack import command
 from labdriver.stack.command import Ran
@@ -75,6 +75,3 @@ def _told(name: str, future: "Future[list[Found]]") -> list[Found]:
     if error is not None:
         return [Found(name, f"not known: {type(error).__name__}: {error}", ok=False, needed_by=ADVICE)]
     return future.result()
-
-
-__all__ = ["EVERY", "Found", "Report", "inspect"]

@@ -1,7 +1,7 @@
 """The readiness code: one word that a participant sends and a facilitator reads without tools.
 
     k3d+local/8c/16g/macos-arm64/3f2a        what works, cores, memory, system, check digits
-    local/2c/8g/debian-x86_64/no-Docker/91bc …and what keeps k3d from working
+    local/2c/8g/linux-x86_64/no-Docker/91bc  …and what keeps k3d from working
 
 The check digits catch typing errors; they are no secret.
 """

@@ -3,8 +3,8 @@
     run.py ──arm()──▶ depsim ◀──calls── the service under test
     run.py ◀──close()── ledger, and whether our script was in force all the time
 
-Times of the dependency are its own epoch clock; the offset to ours is measured at both ends and taken out, so that a
-virtual machine whose clock has drifted does not spoil the books.
+Times of the dependency are its own epoch clock; the offset to ours is measured before the run and taken out, so that
+a virtual machine whose clock has drifted does not spoil the books.
 """
 
 import time

@@ -1,4 +1,4 @@
-"""Picks the wanted figures out of a page of Prometheus text, by hand: a full parser costs 70 times as much.
+"""Picks the wanted figures out of a page of Prometheus text, by hand: a full parser costs some 50 times as much.
 
 Pure. The names on the left are the services' contract (services/README.md), those on the right are what the record
 calls them.

@@ -10,7 +10,6 @@ from labdriver import join
 from labdriver.join import Rejected
 from labdriver.rehearse.api import Api
 from labdriver.rehearse.crowd import Character, Habits
-from labdriver.rehearse.line import score_line
 
 POLL_S = 20.0  # of the session: how often somebody in line looks
 
@@ -82,7 +81,7 @@ class Bot:
                 return
             result, is_valid, is_solved = self.character.result(lab, attempt=attempt)
             run = f"20260101T{hall.segment:02d}{self.number:03d}{attempt:02d}Z"
-            line = score_line(lab=lab, run=run, by=self.name, result=result, is_valid=is_valid)
+            line = result.line(lab=lab, run=run, by=self.name, is_valid=is_valid)
             body = {"line": line, "failure": result.failure}
             await api.ask("run", "POST", "/workshop/runs", token=self.token, body=body)
             self.runs[lab, run] = result.score

@@ -9,6 +9,7 @@ import yaml
 from pydantic import Field
 
 from labdriver.lab import Model
+from labdriver.score.line import compose
 
 FILE = Path(__file__).with_name("results.yaml")
 UNKNOWN_RUN_S = 30.0  # of a lab that the file does not know
@@ -20,7 +21,19 @@ class Result(Model):
     score: int = Field(ge=0, le=100)
     p95_ms: int | None
     ok: float = Field(ge=0, le=1)
-    failure: str
+    failure: str  # the rule that took most, as a real run sends it
+
+    def line(self, *, lab: str, run: str, by: str, is_valid: bool) -> str:
+        """The score line that a run with this result prints."""
+        return compose(
+            lab=lab,
+            score=self.score,
+            p95_ms=self.p95_ms,
+            ok_ratio=self.ok,
+            verdict="VALID" if is_valid else "INVALID",
+            by=by,
+            run=run,
+        )
 
 
 class LabResults(Model):

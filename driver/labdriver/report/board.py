@@ -6,12 +6,12 @@ Only lines that can be trusted as far as their checksum goes are kept; each run 
 """
 
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from labdriver import whole_file
 from labdriver.errors import Misuse
 from labdriver.report.leaderboard import Result
 from labdriver.score import line
@@ -93,9 +93,5 @@ def freeze(reports: Path, *, frozen: bool) -> Board:
 
 
 def _write(reports: Path, board: Board) -> None:
-    reports.mkdir(parents=True, exist_ok=True)
-    path = reports / FILE
-    beside = path.with_name(path.name + ".part")
     document = {"lines": [asdict(entry) for entry in board.lines], "frozen": board.frozen}
-    beside.write_text(json.dumps(document, indent=1, ensure_ascii=False), encoding="utf-8")
-    os.replace(beside, path)
+    whole_file.write(reports / FILE, json.dumps(document, indent=1, ensure_ascii=False).encode())

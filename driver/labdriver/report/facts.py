@@ -99,7 +99,7 @@ def facts(record: Record) -> list[tuple[str, str]]:
     if business.sent:
         found.append(("live business", business.told()))
     restarts = ", ".join(f"{role} × {count}" for role, count in head.stack.restarts.items() if count) or "none"
-    code = ", ".join(f"{role} {checksum}" for role, checksum in head.stack.code.items())
+    code = ", ".join(f"{lab} {checksum}" for lab, checksum in head.stack.code.items())
     found += [("restarts under the run", restarts), ("code in service", code or "unknown")]
     found += [("time beyond the load", f"{head.overhead_s:.1f} s")]
     return found + [("note", note) for note in (*head.notes, *head.stack.notes)]

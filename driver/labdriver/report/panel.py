@@ -13,7 +13,7 @@ from typing import Any, Generic
 
 from labdriver.record import Record
 from labdriver.score.card import Card
-from labdriver.score.evidence import Evidence, Params
+from labdriver.score.evidence import Claim, Evidence, Params
 
 Trace = dict[str, Any]
 Points = Iterable[tuple[float, float | None]]  # (seconds since t0, value)
@@ -101,6 +101,21 @@ def bars(name: str, points: Points, colour: str, *, hatch: bool = False) -> Trac
     if hatch:
         marker["pattern"] = {"shape": "/", "size": 5, "fgcolor": "$paper", "fillmode": "overlay", "solidity": 0.25}
     return {"type": "bar", "name": name, "x": xs, "y": ys, "width": 0.92, "offset": 0.04, "marker": marker}
+
+
+def dots(view: View, claims: Iterable[Claim], name: str, colour: str, *, size: float, opacity: float) -> Trace:
+    """Requests as single points at how long they took, with their number and what the books say of them."""
+    some = list(claims)
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": name,
+        "x": [round(c.row.intended_s, 2) for c in some],
+        "y": [float(f"{max(view.evidence.latency_ms(c.row), 0.1):.4g}") for c in some],
+        "text": [f"#{c.row.seq} {c.why}".strip() for c in some],
+        "hovertemplate": "%{text}<br>due at %{x:.2f} s, %{y:,.0f} ms<extra>" + name + "</extra>",
+        "marker": {"color": f"${colour}/{opacity:g}", "size": size},
+    }
 
 
 GHOST_KEY_NAME = "best earlier run"

@@ -2,18 +2,17 @@
 
     run folder ──▶ publish() ──▶ reports/<lab>/<run>/report.html, reports/index.html, reports/assets/plotly.min.js
 
-The only module of the report that touches files. Every file is written beside and renamed. Judges each record anew,
-so that old runs are seen with today's eyes, and keeps that judgement in `run.json` for the index.
+Judges each record anew, so that old runs are seen with today's eyes, and keeps that judgement in `run.json` for the
+index. With board.py the only module of the report that writes files.
 """
 
 import importlib.util
 import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from labdriver import record
+from labdriver import record, whole_file
 from labdriver.errors import EnvironmentFault, LabError
 from labdriver.record import Record
 from labdriver.report import board, history, index, page
@@ -83,7 +82,8 @@ def _index(reports: Path, runs: History) -> list[Problem]:
         pasted = board.read(reports)
     except LabError as error:
         problems.append(Problem(reports / board.FILE, error.message))
-    _write(reports / INDEX, index.render(History(runs.entries, tuple(problems)), pasted, reports))
+    text = index.render(History(runs.entries, tuple(problems)), pasted, reports)
+    whole_file.write(reports / INDEX, text.encode(errors="replace"))
     return problems
 
 
@@ -101,13 +101,7 @@ def asset(reports: Path) -> Path:
     source = Path(found.submodule_search_locations[0]) / "package_data" / ASSET.name
     there = reports / ASSET
     if not there.is_file() or there.stat().st_size != source.stat().st_size:
-        there.parent.mkdir(parents=True, exist_ok=True)
-        beside = there.with_name(there.name + ".part")
-        try:
-            shutil.copyfile(source, beside)
-            os.replace(beside, there)
-        finally:
-            beside.unlink(missing_ok=True)
+        whole_file.write(there, source.read_bytes())
     return there
 
 
@@ -119,7 +113,7 @@ def _page(folder: Path, made: Record, runs: History) -> Card:
     ghost = baseline if baseline and best and best.head.run == baseline[0].head.run else _load(best)
     href = os.path.relpath(folder.parents[1] / ASSET, folder).replace(os.sep, "/")
     text = page.render(made, card, baseline=baseline, ghost=ghost, assets_href=href)
-    _write(folder / PAGE, text)
+    whole_file.write(folder / PAGE, text.encode(errors="replace"))
     _keep(folder, made, card)
     return card
 
@@ -139,13 +133,3 @@ def _load(entry: Entry | None) -> tuple[Record, Card] | None:
         return earlier, judge(earlier)
     except (LabError, *SENSELESS):
         return None
-
-
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(path.name + ".part")
-    try:
-        beside.write_bytes(text.encode(errors="replace"))
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)

@@ -14,6 +14,8 @@ from labdriver.score.evidence import Claim, percentile
 Item = TypeVar("Item")
 Points = list[tuple[float, float | None]]
 
+HELD_S = 0.1  # width of a step of `held`
+
 
 def by_second(view: View) -> list[list[Claim]]:
     """Scored claims by the second they were due in, from second 0 to the end of the load."""
@@ -59,19 +61,19 @@ def thin(items: Sequence[Item], *, most: int) -> Sequence[Item]:
     return [items[i * len(items) // most] for i in range(most)]
 
 
-def held(steps: Iterable[tuple[float, float]], *, end_s: float, every_s: float) -> Points:
-    """The highest value in each stretch of `every_s`, from (time, value from then on) in order of time."""
-    count = math.ceil(end_s / every_s) + 1
+def held(steps: Iterable[tuple[float, float]], *, end_s: float) -> Points:
+    """The highest value in each stretch of HELD_S, from (time, value from then on) in order of time."""
+    count = math.ceil(end_s / HELD_S) + 1
     highest: list[float] = [0.0] * count
     value, at = 0.0, 0
-    for t_s, new in [*steps, (end_s + every_s, 0.0)]:
+    for t_s, new in [*steps, (end_s + HELD_S, 0.0)]:
         if t_s < 0:
             value = new  # the warm-up is not drawn, but what it left open is
             continue
-        to = min(count - 1, max(0, int(t_s / every_s)))
+        to = min(count - 1, max(0, int(t_s / HELD_S)))
         for slot in range(at, to + 1):
             highest[slot] = max(highest[slot], value)
         at, value = to, new
         if t_s <= end_s:
             highest[to] = max(highest[to], new)
-    return [(slot * every_s, height) for slot, height in enumerate(highest)]
+    return [(slot * HELD_S, height) for slot, height in enumerate(highest)]

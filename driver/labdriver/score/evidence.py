@@ -178,3 +178,16 @@ def percentile(values: Sequence[tuple[float, bool]], percent: float) -> Percenti
 def share(part: float, whole: float) -> float:
     """part ÷ whole, 0 for nothing."""
     return part / whole if whole else 0.0
+
+
+def steps(spans: Iterable[tuple[float | None, float | None]]) -> list[tuple[float, int]]:
+    """(time, spans open from then on) of spans from begin to end. At the same moment, ends come before beginnings."""
+    changes: list[tuple[float, int]] = []
+    for begin_s, end_s in spans:
+        changes += [(begin_s, 1)] if begin_s is not None else []
+        changes += [(end_s, -1)] if end_s is not None else []
+    found, count = [], 0
+    for t_s, change in sorted(changes):
+        count += change
+        found.append((t_s, count))
+    return found

@@ -12,7 +12,7 @@ from statistics import median
 from typing import Any
 
 from labdriver.record import Record, Row
-from labdriver.score.evidence import Claim, Evidence
+from labdriver.score.evidence import Claim, Evidence, steps
 
 CLAIMED = 202
 
@@ -73,25 +73,12 @@ def claims_of(evidence: Evidence, request: str) -> list[Claim]:
 
 def waiting(jobs: Iterable[Job]) -> list[tuple[float, int]]:
     """(time, jobs accepted and not begun from then on)."""
-    return _steps((job.accepted_s, job.started_s if job.started_s is not None else job.finished_s) for job in jobs)
+    return steps((job.accepted_s, job.started_s if job.started_s is not None else job.finished_s) for job in jobs)
 
 
 def running(jobs: Iterable[Job]) -> list[tuple[float, int]]:
     """(time, jobs begun and not finished from then on)."""
-    return _steps((job.started_s, job.finished_s) for job in jobs if job.started_s is not None)
-
-
-def _steps(spans: Iterable[tuple[float | None, float | None]]) -> list[tuple[float, int]]:
-    """(time, spans open from then on). At the same moment, ends come before beginnings."""
-    changes: list[tuple[float, int]] = []
-    for begin_s, end_s in spans:
-        changes += [(begin_s, 1)] if begin_s is not None else []
-        changes += [(end_s, -1)] if end_s is not None else []
-    steps, count = [], 0
-    for t_s, change in sorted(changes):
-        count += change
-        steps.append((t_s, count))
-    return steps
+    return steps((job.started_s, job.finished_s) for job in jobs if job.started_s is not None)
 
 
 def _offset_s(record: Record, accepted: dict[str, float]) -> float:

@@ -17,6 +17,7 @@ from urllib.parse import unquote
 
 from labdriver.record import Head
 from labdriver.score.card import Card
+from labdriver.score.verdict import Verdict
 
 FIELDS = ("lab", "score", "p95_ms", "ok", "verdict", "by", "run")
 SCALE = "scale"  # only where it is not 1
@@ -48,19 +49,34 @@ class ScoreLine:
 
 def format(head: Head, card: Card) -> str:
     """The line of a run, without a line end."""
-    p95_ms = card.metrics["p95_ms"]
-    values = {
-        "lab": head.lab,
-        "score": str(card.score),
-        "p95_ms": NOTHING if p95_ms is None else str(p95_ms),
-        "ok": f"{card.metrics['ok_ratio']:.3f}",
-        "verdict": card.verdict,
-        "by": as_token(head.by),
-        "run": head.run,
-    }
-    text = "SCORE " + " ".join(f"{name}={values[name]}" for name in FIELDS)
-    if head.scale_ratio != 1:
-        text += f" {SCALE}={head.scale_ratio:g}"
+    return compose(
+        lab=head.lab,
+        score=card.score,
+        p95_ms=card.metrics["p95_ms"],
+        ok_ratio=card.metrics["ok_ratio"],
+        verdict=card.verdict,
+        by=head.by,
+        run=head.run,
+        scale_ratio=head.scale_ratio,
+    )
+
+
+def compose(
+    *,
+    lab: str,
+    score: int,
+    p95_ms: int | None,
+    ok_ratio: float,
+    verdict: Verdict,
+    by: str,
+    run: str,
+    scale_ratio: float = 1.0,
+) -> str:
+    """The same from its parts."""
+    values = (lab, score, NOTHING if p95_ms is None else p95_ms, f"{ok_ratio:.3f}", verdict, as_token(by), run)
+    text = "SCORE " + " ".join(f"{name}={value}" for name, value in zip(FIELDS, values, strict=True))
+    if scale_ratio != 1:
+        text += f" {SCALE}={scale_ratio:g}"
     return f"{text} check={checksum(text)}"
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from labdriver.record import Row
-from labdriver.score.evidence import Evidence, percentile, share
+from labdriver.score.evidence import Evidence, percentile, share, steps
 
 PERCENTILES = (50, 95, 99)
 
@@ -57,13 +57,7 @@ def _latencies(evidence: Evidence) -> dict[str, Any]:
 
 def in_flight(rows: Iterable[Row]) -> list[tuple[float, int]]:
     """(time, requests open from then on), exact: one step a request sent or ended. Open ones never end."""
-    changes = [(row.sent_s, 1) for row in rows if row.sent_s is not None]
-    changes += [(row.done_s, -1) for row in rows if row.sent_s is not None and row.done_s is not None]
-    steps, count = [], 0
-    for t_s, change in sorted(changes):
-        count += change
-        steps.append((t_s, count))
-    return steps
+    return steps((row.sent_s, row.done_s) for row in rows if row.sent_s is not None)
 
 
 def peak_in_flight(rows: Iterable[Row]) -> int:

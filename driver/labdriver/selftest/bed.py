@@ -7,12 +7,11 @@ import time
 from collections.abc import Callable
 
 from labdriver.lab import Scenario
-from labdriver.load.drive import LEAD_S, Job, LoadResult, drive
+from labdriver.load.drive import LEAD_S, START_DEADLINE_S, Job, LoadResult, drive
 from labdriver.load.plan import plan
 from labdriver.load.process import launch
 from labdriver.record import Call, Dependency, Head, Record, Row, Stack
 
-START_DEADLINE_S = 20.0
 CLIENT = {"name": "plain", "share_ratio": 1, "headers": {"Accept": "application/json"}}
 
 

@@ -46,8 +46,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Check:
-    """One proof. `takes_s` is about how long it runs."""
+    """One proof."""
 
     title: str
-    takes_s: float
     run: Callable[[Say], Finding]

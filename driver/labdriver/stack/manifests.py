@@ -32,10 +32,8 @@ class Role:
     replicas: int
     port: int
     node_port: int | None
-    ready_path: str
     cpu_request_cores: float | None
     cpu_limit_cores: float | None
-    memory_limit_bytes: int | None
     autoscaler: Hpa | None = None  # only where a lab's edit.yaml gives it one
     is_scaled: bool = False  # a lab's edit.yaml is laid over it
 
@@ -105,10 +103,8 @@ def _role(
         replicas=int(deployment["spec"].get("replicas", 1)),
         port=int(port["port"]),
         node_port=port.get("nodePort"),
-        ready_path=container["readinessProbe"]["httpGet"]["path"],
         cpu_request_cores=cores(requests["cpu"]) if "cpu" in requests else None,
         cpu_limit_cores=cores(limits["cpu"]) if "cpu" in limits else None,
-        memory_limit_bytes=memory_bytes(limits["memory"]) if "memory" in limits else None,
     )
 
 

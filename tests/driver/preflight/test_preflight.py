@@ -220,9 +220,9 @@ def test_slow_check_does_not_hold_up_the_others(checkout_like: Path) -> None:
             release.wait(30)
         return Ran(None, err=f"{args[0]} is not installed")
 
-    report = inspect(checkout_like, Settings(ports=free_ports()), ours=frozenset(), run=run, limit_s=0.5)
+    report = inspect(checkout_like, Settings(ports=free_ports()), ours=frozenset(), run=run, limit_s=2)
     release.set()
-    assert report.took_s < 5
+    assert report.took_s < 20
     late = next(one for one in report.found if one.what == "tools")
     assert "no answer" in late.told
     assert any(one.what == "Python" and one.ok for one in report.found)

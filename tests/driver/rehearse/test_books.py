@@ -1,17 +1,20 @@
 """The books of a rehearsal: whatever is lost, doubled or invented shows; and the crowd that plays it."""
 
+from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from labdriver import lab
 from labdriver.rehearse import crowd
 from labdriver.rehearse.books import compare
 from labdriver.rehearse.bot import Bot
 from labdriver.rehearse.crowd import Character
-from labdriver.rehearse.line import score_line
 from labdriver.score.line import parse
 
+ROOT = Path(__file__).resolve().parents[3]
 PEOPLE = crowd.read()
 RUNS = st.dictionaries(
     st.tuples(st.sampled_from(["tx", "timeouts"]), st.sampled_from(["r1", "r2"])), st.integers(0, 100)
@@ -84,15 +87,23 @@ def test_a_business_that_does_nothing_shows() -> None:
 
 
 @given(st.integers(0, 500), st.integers(0, 12), st.sampled_from(["timeouts", "tx", "bulkheads", "autoscale"]))
-def test_bots_results_make_good_score_lines(number: int, attempt: int, lab: str) -> None:
+def test_bots_results_make_good_score_lines(number: int, attempt: int, lab_id: str) -> None:
     """Each result of each bot prints as a line that is read back; the first attempt never solves, the fifth does."""
     who = Character(PEOPLE, seed=1, number=number)
-    result, is_valid, is_solved = who.result(lab, attempt=attempt)
-    line = score_line(lab=lab, run="20260101T000000Z", by=f"bot {number}", result=result, is_valid=is_valid)
+    result, is_valid, is_solved = who.result(lab_id, attempt=attempt)
+    line = result.line(lab=lab_id, run="20260101T000000Z", by=f"bot {number}", is_valid=is_valid)
     (read,) = parse(line)
     assert (read.problem, read.score, read.by, read.verdict == "VALID") == ("", result.score, f"bot {number}", is_valid)
     assert not (attempt == 0 and is_solved)
     assert is_solved == (is_valid and result.score >= 90)
+
+
+@pytest.mark.parametrize("lab_id", lab.find(ROOT / "labs"))
+def test_failures_are_rules_of_the_lab(lab_id: str) -> None:
+    """The facilitator's page counts bots' failures beside people's."""
+    rules = {rule.id for rule in lab.load(ROOT / "labs", lab_id).scenario.rules}
+    known = PEOPLE.results[lab_id]
+    assert {result.failure for result in (*known.starter, *known.near, *known.solved)} <= rules | {""}
 
 
 def test_other_bots_change_nobodys_luck() -> None:

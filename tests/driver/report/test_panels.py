@@ -49,7 +49,7 @@ def test_latency_line_is_the_exact_percentile_of_its_second() -> None:
 def test_open_requests_are_exact() -> None:
     """Each stretch shows the most that were open in it; what never closed stays to the end."""
     steps = [(-1.0, 1), (0.05, 2), (0.06, 3), (0.31, 2)]
-    drawn = seconds.held(steps, end_s=0.5, every_s=0.1)
+    drawn = seconds.held(steps, end_s=0.5)
     assert [value for _, value in drawn] == [3, 3, 3, 3, 2, 2]
     chart = in_flight.PANEL.draw(STARTER, None, in_flight.InFlightParams(roles=("api",)))
     assert chart.traces[0]["y"][-1] == STARTER.card.metrics["hung"]

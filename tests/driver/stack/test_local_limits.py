@@ -10,6 +10,8 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -17,6 +19,7 @@ import pytest
 from labdriver.stack.local import cpu
 from labdriver.stack.local.balance import Balancer
 from labdriver.stack.local.ports import HOST, listen
+from labdriver.stack.local.throttle import Throttle
 
 BUSY = [sys.executable, "-c", "while True: pass"]
 MEASURED_CPU_S = 0.25  # processor time over which a share is measured
@@ -64,6 +67,7 @@ def is_stopped(pid: int) -> bool:
     return psutil.Process(pid).status() == psutil.STATUS_STOPPED
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("cores", [0.1, 0.25])
 def test_a_busy_process_gets_its_limit_and_no_more(cores: float) -> None:
     """By the ratio of processor time to time passed; a machine that is busy itself can only give less."""
@@ -124,6 +128,27 @@ def test_a_process_that_ends_is_forgotten() -> None:
         order(throttling, 2**22 + 1, 0.5)  # nobody's
         order(throttling, second.pid, 0.001)
         until(lambda: is_stopped(second.pid))
+
+
+def test_limits_hold_again_after_a_start_that_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No process was to be had at that moment; the next try sets every limit."""
+    spawn, failures = asyncio.create_subprocess_exec, [BlockingIOError(11, "Resource temporarily unavailable")]
+
+    async def scarce(*args: Any, **more: Any) -> asyncio.subprocess.Process:
+        if failures:
+            raise failures.pop()
+        return await spawn(*args, **more)
+
+    async def play(pid: int) -> None:
+        throttle = Throttle(tmp_path)
+        throttle.limit(pid, 0.001)
+        await asyncio.to_thread(until, lambda: is_stopped(pid))
+        await throttle.stop()
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", scarce)
+    with busy() as process:
+        asyncio.run(play(process.pid))
+    assert failures == []
 
 
 def test_seconds_of_a_process_that_is_gone() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import threading
 from pathlib import Path
 
@@ -38,6 +39,22 @@ def test_a_state_that_cannot_be_understood_counts_as_none(tmp_path: Path, text: 
     path = tmp_path / "stack.json"
     path.write_text(text)
     assert state.read(path) is None
+
+
+def test_a_state_is_taken_when_it_is_gone_or_names_another(tmp_path: Path) -> None:
+    """Not when there is no file left to open it with: that must not end a stack in mid-load."""
+    path = tmp_path / "stack.json"
+    state.write(path, some_state(tmp_path))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        unreadable = state.read(path), state.is_taken(path, 1)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert unreadable == (None, False)
+    assert (state.is_taken(path, 1), state.is_taken(path, 2)) == (False, True)
+    path.unlink()
+    assert state.is_taken(path, 1)
 
 
 def test_only_one_command_changes_the_stack_at_a_time(tmp_path: Path) -> None:
@@ -117,6 +134,14 @@ def test_last_words_shorten_a_json_line(tmp_path: Path) -> None:
     assert last_words(path) == "ModuleNotFoundError: nope"
     path.write_text(json.dumps({"event": "lab_load_failed", "lab": "tx", "error": "e.py:1", "at": "now"}))
     assert last_words(path) == "lab_load_failed tx e.py:1"
+
+
+@pytest.mark.parametrize("printed", ["4711", '"event"', "[1, 2]", "null"])
+def test_last_words_of_an_edit_that_prints(tmp_path: Path, printed: str) -> None:
+    """A number alone is JSON too, and no line of ours: it stands as it is."""
+    path = tmp_path / "api-1.log"
+    path.write_text(f"{printed}\n")
+    assert last_words(path) == printed
 
 
 @pytest.mark.parametrize(

@@ -130,12 +130,12 @@ def test_a_missing_request_is_told_as_an_autoscaler_tells_it(checkout: Checkout,
 
 
 def test_a_limit_holds(checkout: Checkout, edit: Path) -> None:
-    """A tenth of a core is what it gets, however many ask."""
+    """A tenth of a core is what it gets, however many ask; without a limit it takes the fifth of its licence."""
     text = STARTER.replace("limits: {", "limits: {cpu: 100m, ")
     served(edit, text, checkout.runtime)
     with crowd(checkout, 4):
         until(lambda: (target(checkout.runtime).used_cores or (0.0,))[0] > 0.05)
-        assert max(target(checkout.runtime).used_cores or ()) <= 0.13
+        assert max(target(checkout.runtime).used_cores or ()) <= 0.16
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,15 @@
 """The local stack as it is used: up, dev, reset, down, with real processes and real Postgres."""
 
+import resource
 import threading
 from contextlib import suppress
 
 import psutil
+import psycopg
 import pytest
 from tests.driver.stack.conftest import EDIT, Checkout, until
 
+from labdriver import open_files
 from labdriver.errors import Misuse
 from labdriver.stack.checksum import lab_code
 
@@ -24,6 +27,13 @@ def test_up_brings_every_role_and_a_second_up_changes_nothing(up: Checkout) -> N
     again = up.runtime.up(print)
     assert (again.changed, {r.name: r.pid for r in up.runtime.status().replicas}) == (False, pids)
     assert (up.root / ".lab" / "stack.json").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="only Linux tells the limits of another process")
+def test_services_may_have_as_many_files_open_as_the_system_allows(up: Checkout) -> None:
+    """Requests that wait are open files, and a shell of macOS allows 256."""
+    soft, hard = resource.prlimit(up.process("api").pid, resource.RLIMIT_NOFILE)
+    assert soft == min(hard, open_files.MOST)
 
 
 def test_moved_ports_are_used_everywhere(up: Checkout) -> None:
@@ -89,6 +99,7 @@ def test_reset_empties_tables_and_depsim_and_keeps_processes(up: Checkout) -> No
     pids = {r.name: r.pid for r in up.runtime.status().replicas}
     holder = threading.Thread(target=_ask_quietly, args=(up, "/probe/hold"), daemon=True)
     holder.start()
+    until(lambda: _is_locked(up))
     assert up.runtime.reset(print).changed
     assert up.ask("GET", "/probe/count") == {"count": 0}
     assert up.ask("GET", "/admin/ledger", role="depsim")["total"] == 0
@@ -97,12 +108,12 @@ def test_reset_empties_tables_and_depsim_and_keeps_processes(up: Checkout) -> No
 
 def test_replicas_share_the_port(up: Checkout) -> None:
     """Each has a private address too; scaling down leaves no process."""
-    up.runtime.scale("api", 3)
+    _scale_api(up, "replicas: 1", "replicas: 3")
     status = up.runtime.wait_ready()
     assert len({r.url for r in status.replicas if r.role == "api"}) == 3
     pids = {r.pid for r in status.replicas if r.role == "api"}
     until(lambda: {up.ask("GET", "/probe/who")["pid"] for _ in range(50)} == pids)
-    up.runtime.scale("api", 1)
+    _scale_api(up, "replicas: 3", "replicas: 1")
     assert [r.name for r in up.runtime.status().replicas if r.role == "api"] == ["api-1"]
     until(lambda: len(up.running("api")) == 1)
 
@@ -116,6 +127,20 @@ def test_down_leaves_no_process_and_no_port(up: Checkout) -> None:
     assert up.runtime.down(print).changed is False
     assert up.runtime.status().up is False
     assert up.edit.read_text() == EDIT
+
+
+def _scale_api(checkout: Checkout, old: str, new: str) -> None:
+    manifest = checkout.root / "k8s" / "base" / "api.yaml"
+    assert old in manifest.read_text()
+    manifest.write_text(manifest.read_text().replace(old, new))
+    assert checkout.runtime.dev(print).changed
+
+
+def _is_locked(checkout: Checkout) -> bool:
+    """Whether a request holds the table for itself."""
+    with psycopg.connect(checkout.state().database_url) as connection:
+        asked = "SELECT 1 FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND granted"
+        return connection.execute(asked).fetchone() is not None
 
 
 def _ask_quietly(checkout: Checkout, path: str) -> None:

@@ -21,10 +21,10 @@ def test_every_role_has_the_ports_of_the_contract() -> None:
 
 
 def test_a_role_is_read_whole() -> None:
-    """Arguments, replicas, probes, resources, and values from ConfigMap and Secret."""
+    """Arguments, replicas, processor, and values from ConfigMap and Secret."""
     api = manifests.read(BASE).roles["api"]
-    assert (api.args, api.replicas, api.ready_path) == (("api",), 1, "/readyz")
-    assert (api.cpu_request_cores, api.cpu_limit_cores, api.memory_limit_bytes) == (0.2, None, 512 * 2**20)
+    assert (api.args, api.replicas) == (("api",), 1)
+    assert (api.cpu_request_cores, api.cpu_limit_cores) == (0.2, None)
     assert api.env["LAB_DEPSIM_URL"] == "http://depsim:8083"
     assert api.env["LAB_DATABASE_URL"].startswith("postgresql://")
     assert api.env["LAB_REPLICA"] == manifests.POD_NAME

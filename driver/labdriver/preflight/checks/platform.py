@@ -1,13 +1,13 @@
 """The processor, and what would make Docker run images of another one."""
 
 from labdriver.preflight.found import ADVICE, CONTAINERS, Check, Fix, Found, Machine, both
+from labdriver.stack.kube.bundle import ARCHES
 
-KNOWN = {"x86_64": "amd64", "amd64": "amd64", "arm64": "arm64", "aarch64": "arm64"}
 ROSETTA_S = 1.0
 
 
 def look(machine: Machine) -> list[Found]:
-    arch = KNOWN.get(machine.arch, "")
+    arch = ARCHES.get(machine.arch, "")
     known = Found("processor", machine.arch, bool(arch), CONTAINERS, Fix() if arch else both("make up RUNTIME=local"))
     return [known, _default_platform(machine, arch), *_rosetta(machine)]
 

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from labdriver.lab import Model, Name
 from labdriver.report import seconds
-from labdriver.report.panel import GHOST_KEY, GHOST_KEY_NAME, Chart, Key, Panel, Target, Trace, View, ghost
+from labdriver.report.panel import GHOST_KEY, GHOST_KEY_NAME, Chart, Key, Panel, Target, Trace, View, dots, ghost
 from labdriver.report.panels import _kinds
 from labdriver.score import jobs
 from labdriver.score.evidence import Claim, percentile
@@ -56,17 +56,7 @@ def _of(view: View, request: str) -> list[Claim]:
 
 
 def _marks(view: View, claims: list[Claim], name: str, colour: str) -> Trace:
-    some = seconds.thin(claims, most=MOST_DOTS)
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "name": name,
-        "x": [round(c.row.intended_s, 2) for c in some],
-        "y": [float(f"{max(view.evidence.latency_ms(c.row), 0.1):.4g}") for c in some],
-        "text": [f"#{c.row.seq} {c.why}".strip() for c in some],
-        "hovertemplate": "%{text}<br>due at %{x:.2f} s, %{y:,.0f} ms<extra>" + name + "</extra>",
-        "marker": {"color": f"${colour}/0.6", "size": 5.5},
-    }
+    return dots(view, seconds.thin(claims, most=MOST_DOTS), name, colour, size=5.5, opacity=0.6)
 
 
 def _slowest(view: View, request: str) -> seconds.Points:

@@ -5,9 +5,8 @@ from collections.abc import Iterator
 from labdriver.lab import Model, Name
 from labdriver.report import seconds
 from labdriver.report.panel import GHOST_KEY, GHOST_KEY_NAME, Chart, Key, Panel, View, ghost, line
+from labdriver.report.panels import _sampled
 from labdriver.score import metrics
-
-EVERY_S = 0.1  # width of a step; each shows its highest value
 
 
 class InFlightParams(Model):
@@ -44,20 +43,20 @@ def draw(view: View, earlier: View | None, params: InFlightParams) -> Chart:
     )
 
 
-def _gauges(view: View, role: str) -> Iterator[tuple[str, list[tuple[float, float]]]]:
+def _gauges(view: View, role: str) -> Iterator[tuple[str, _sampled.Looks]]:
     """What a role counted itself once a second: its open requests, and its calls in flight by operation."""
     names = sorted({name for sample in view.record.samples for name in sample.values})
     for name in names:
         told = f"open, says {role}" if name == f"{role}.in_flight" else ""
         if name.startswith(f"{role}.calls_in_flight."):
             told = f"waiting on {name.rpartition('.')[2]}, says {role}"
-        points = [(s.t_s, s.values[name]) for s in view.record.samples if name in s.values and 0 <= s.t_s <= view.end_s]
+        points = _sampled.looks(view, name)
         if told and points:
             yield told, points
 
 
 def _open(view: View) -> seconds.Points:
-    return seconds.held(metrics.in_flight(view.record.rows), end_s=view.end_s, every_s=EVERY_S)
+    return seconds.held(metrics.in_flight(view.record.rows), end_s=view.end_s)
 
 
 def _answer(view: View) -> str:

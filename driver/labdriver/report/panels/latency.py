@@ -7,7 +7,7 @@ from pydantic import Field
 
 from labdriver.lab import Model
 from labdriver.report import seconds
-from labdriver.report.panel import GHOST_KEY, Chart, Key, Panel, Target, Trace, View, ghost, line
+from labdriver.report.panel import GHOST_KEY, Chart, Key, Panel, Target, Trace, View, dots, ghost, line
 from labdriver.score.evidence import Claim
 
 DOTS = {"good": "right", "degraded": "older price, marked", "failed": "failed", "dishonest": "false"}
@@ -21,12 +21,12 @@ class LatencyParams(Model):
 
 def draw(view: View, earlier: View | None, params: LatencyParams) -> Chart:
     """Every request as a dot, percentiles of each second as lines, on a log axis."""
-    dots = list(_dots(view, most=params.most_dots))
+    clouds = _clouds(view, most=params.most_dots)
     lines = [line(f"p{p}", seconds.latency_ms(view, p), colour, width=width) for p, colour, width in PERCENTILES]
     service = line("p95 from the real send", seconds.service_ms(view, 95), "muted", width=1)
     service["line"]["dash"] = "dot"
-    traces = [*dots, service, *lines]
-    keys = [Key(str(t["name"]), t["marker"]["color"][1:].partition("/")[0], _shape(t)) for t in dots]
+    traces = [*clouds, service, *lines]
+    keys = [Key(str(t["name"]), t["marker"]["color"][1:].partition("/")[0], _shape(t)) for t in clouds]
     keys += [Key(f"p{p}", colour, "line") for p, colour, _ in PERCENTILES]
     keys.append(Key("p95 from the real send", "muted", "dot-line"))
     if earlier is not None:
@@ -45,7 +45,7 @@ def draw(view: View, earlier: View | None, params: LatencyParams) -> Chart:
     )
 
 
-def _dots(view: View, *, most: int) -> list[Trace]:
+def _clouds(view: View, *, most: int) -> list[Trace]:
     """One trace a label, and one for requests that nobody answered."""
     claims = view.evidence.claims
     share = min(1.0, most / len(claims)) if claims else 0.0
@@ -64,16 +64,7 @@ def _dots(view: View, *, most: int) -> list[Trace]:
 
 
 def _marks(view: View, claims: Sequence[Claim], name: str, colour: str) -> Trace:
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "name": name,
-        "x": [round(c.row.intended_s, 2) for c in claims],
-        "y": [float(f"{max(view.record.latency_s(c.row) * 1000, 0.1):.4g}") for c in claims],
-        "text": [f"#{c.row.seq} {c.why}".strip() for c in claims],
-        "hovertemplate": "%{text}<br>due at %{x:.2f} s, %{y:,.0f} ms<extra>" + name + "</extra>",
-        "marker": {"color": f"${colour}/0.45", "size": 4.5},
-    }
+    return dots(view, claims, name, colour, size=4.5, opacity=0.45)
 
 
 def _shape(trace: Trace) -> str:

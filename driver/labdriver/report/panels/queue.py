@@ -8,8 +8,6 @@ from labdriver.report.panel import GHOST_KEY, GHOST_KEY_NAME, Chart, Key, Panel,
 from labdriver.report.panels import _kinds
 from labdriver.score import jobs
 
-EVERY_S = 0.1  # width of a step; each shows its highest value
-
 
 class QueueParams(Model):
     kinds: tuple[Name, ...] = Field(min_length=1)
@@ -39,7 +37,7 @@ def draw(view: View, earlier: View | None, params: QueueParams) -> Chart:
 
 def _waiting(view: View, kind: str) -> seconds.Points:
     known = [job for job in jobs.of(view.record).values() if job.kind == kind]
-    return seconds.held(jobs.waiting(known), end_s=view.end_s, every_s=EVERY_S)
+    return seconds.held(jobs.waiting(known), end_s=view.end_s)
 
 
 def _highest(points: seconds.Points) -> float:

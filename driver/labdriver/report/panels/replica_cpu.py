@@ -2,6 +2,7 @@
 
 from labdriver.lab import Model, Name
 from labdriver.report.panel import Chart, Key, Panel, Target, View, line
+from labdriver.report.panels import _sampled
 
 MILLI = 1000
 
@@ -34,15 +35,14 @@ def draw(view: View, earlier: View | None, params: ReplicaCpuParams) -> Chart:
     )
 
 
-def _millicores(view: View, name: str) -> list[tuple[float, float]]:
-    samples = [s for s in view.record.samples if name in s.values and 0 <= s.t_s <= view.end_s]
-    return [(s.t_s, s.values[name] * MILLI) for s in samples]
+def _millicores(view: View, name: str) -> _sampled.Looks:
+    return [(t_s, cores * MILLI) for t_s, cores in _sampled.looks(view, name)]
 
 
-def _answer(mean: list[tuple[float, float]], asked: list[tuple[float, float]]) -> str:
+def _answer(mean: _sampled.Looks, asked: _sampled.Looks) -> str:
     if not mean:
         return "Nobody could tell."
-    most = max(value for _, value in mean)
+    most = _sampled.highest(mean)
     if not asked:
         return f"Up to {most:.0f}m each, and nobody knows of how much: the container asks for no processor."
     return f"Up to {most:.0f}m each, {most / asked[0][1] * 100:.0f} % of what a replica asks for."

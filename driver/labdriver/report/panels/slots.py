@@ -8,8 +8,6 @@ from labdriver.report.panel import Chart, Key, Panel, Target, View, line
 from labdriver.report.panels import _kinds
 from labdriver.score import jobs
 
-EVERY_S = 0.1  # width of a step; each shows its highest value
-
 
 class SlotsParams(Model):
     kinds: tuple[Name, ...] = Field(min_length=1)
@@ -37,7 +35,7 @@ def draw(view: View, earlier: View | None, params: SlotsParams) -> Chart:
 
 def _running(view: View, kinds: tuple[str, ...]) -> seconds.Points:
     known = [job for job in jobs.of(view.record).values() if job.kind in kinds]
-    return seconds.held(jobs.running(known), end_s=view.end_s, every_s=EVERY_S)
+    return seconds.held(jobs.running(known), end_s=view.end_s)
 
 
 def _answer(view: View, params: SlotsParams) -> str:

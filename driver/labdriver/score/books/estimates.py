@@ -76,8 +76,7 @@ def _replicas(evidence: Evidence) -> str:
     if max(ready) > min(ready):
         return f"The replicas went from {ready[0]} to {max(ready)}."
     is_scaled = any(f"{scenario.scales}.replicas_max" in s.values for s in evidence.record.samples)
-    complaint = next((told for told in stack.autoscaler if told.startswith("ScalingActive")), "")
-    why = complaint.partition(": ")[2] or ("the autoscaler left it there" if is_scaled else "there is no autoscaler")
+    why = stack.complaint or ("the autoscaler left it there" if is_scaled else "there is no autoscaler")
     return f"The number of replicas stayed at {ready[0]}: {why}."
 
 

@@ -28,9 +28,3 @@ def mean(samples: Iterable[tuple[Phase, Sample]], figure: str) -> float | None:
     """Mean of a figure over the samples that have it, None without any."""
     values = [sample.values[figure] for _, sample in samples if figure in sample.values]
     return sum(values) / len(values) if values else None
-
-
-def complaint(evidence: Evidence) -> str:
-    """What the autoscaler complained of, the most telling part; empty when nothing."""
-    told = [text for text in evidence.record.head.stack.autoscaler if text.startswith("ScalingActive")]
-    return told[0].partition(": ")[2] if told else ""

@@ -34,7 +34,7 @@ def evaluate(evidence: Evidence, params: GrownParams) -> Judged:
         return Judged(0, f"{told}; the autoscaler may not scale: its least and its most are both {bounds[most]:.0f}")
     factor = loaded / calm if calm else 0.0
     value = linear(factor, zero=params.zero_factor, full=params.full_factor)
-    why = _replicas.complaint(evidence)
+    why = evidence.record.head.stack.complaint
     if value < 1 and why:
         told = f"{told}; the autoscaler says: {why}"
     return Judged(value, f"{told} (full points from {params.full_factor:g} times as many)")

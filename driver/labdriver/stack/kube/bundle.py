@@ -24,6 +24,7 @@ INDEX = "bundle.json"
 BASE_FILE = "docker/labsvc-base.tar.gz"
 SCHEMA_VERSION = 1
 CHUNK_BYTES = 1 << 20
+ARCHES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}  # a machine's word → Docker's
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,7 @@
 """One question a connection, one JSON line each way, over 127.0.0.1 with the token of `.lab/stack.json`.
 
 {"token": …, "op": "status"}                              → {"ok": true, …the state}
-{"token": …, "op": "roll", "role": "api", "deadline_s"}   → {"ok": true, "lines": […]}
-{"token": …, "op": "scale", "role": "api", "replicas": 2} → {"ok": true}
+{"token": …, "op": "roll", "role": "api", "deadline_s"}   → {"ok": true, "still_broken": {lab: why}}
 {"token": …, "op": "scaling"}                             → {"ok": true, "targets": […ScaledTarget]}
 {"token": …, "op": "unscale"}                             → {"ok": true}
 {"token": …, "op": "restart", "name": "api-1"}            → {"ok": true}

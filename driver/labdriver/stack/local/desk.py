@@ -1,6 +1,6 @@
 """Answers the control questions: what the supervisor does when it is asked. `control.py` states the questions.
 
-    connection ──line──▶ Desk ──▶ status | roll | scale | scaling | … ──line──▶ connection
+    connection ──line──▶ Desk ──▶ status | roll | scaling | … ──line──▶ connection
 
 A roll starts the new processes first and ends the old ones only when the new ones are ready and every lab loads, so
 that broken code never reaches service.
@@ -47,7 +47,6 @@ class Desk:
         self._known: Mapping[str, Callable[[Mapping[str, Any]], Awaitable[Answer]]] = {
             "status": self._status,
             "roll": self._roll,
-            "scale": self._scale,
             "scaling": self._scaling,
             "unscale": self._unscale,
             "restart": self._restart,
@@ -82,6 +81,9 @@ class Desk:
             return control.told(error)
         except (ValueError, KeyError, AttributeError) as error:
             return control.told(Misuse(f"not a question: {error!r}"))
+        except OSError as error:
+            path = self._supervisor.paths.log("supervisor")
+            return control.told(EnvironmentFault(f"the supervisor cannot: {error}", next_step=f"tail {path}"))
 
     async def _status(self, _question: Mapping[str, Any]) -> Answer:
         return {"state": asdict(self._supervisor.snapshot())}
@@ -94,12 +96,6 @@ class Desk:
         for slot in self._supervisor.slots:
             if slot.name == question["name"] and slot.launched:
                 slot.launched.process.kill()  # its keeper starts it again
-        return {}
-
-    async def _scale(self, question: Mapping[str, Any]) -> Answer:
-        role = self._role(question["role"])
-        async with self.changing(role.name):
-            await self.rescaled(role.name, int(question["replicas"]))
         return {}
 
     async def _scaling(self, _question: Mapping[str, Any]) -> Answer:
@@ -121,8 +117,10 @@ class Desk:
         async with self.changing(role.name):
             slots = supervisor.of_role(role.name)
             before = await asyncio.gather(*(_health(slot.launched) for slot in slots))
-            started = [await supervisor.launcher.role(role, slot.name) for slot in slots]
+            started: list[Launched] = []
             try:
+                for slot in slots:
+                    started.append(await supervisor.launcher.role(role, slot.name))
                 after = await asyncio.gather(
                     *(
                         self._until_ready(slot.name, new, question["deadline_s"])
@@ -130,8 +128,8 @@ class Desk:
                     )
                 )
                 tolerated = _refuse_broken(before, after)
-            except LabError:
-                await asyncio.gather(*(end(new) for new in started))
+            except BaseException:  # whatever it was: processes that nobody keeps would serve beside the old ones
+                await asyncio.gather(*(self._given_up(new) for new in started))
                 raise
             for new in started:
                 supervisor.scaling.welcome(new.identity.pid)
@@ -183,6 +181,11 @@ class Desk:
         self._endings.add(ended)
         ended.add_done_callback(self._endings.discard)
         await until_deaf(old, ended)
+
+    async def _given_up(self, new: Launched) -> None:
+        """End a new process that comes into no service."""
+        self._supervisor.throttle.free(new.identity.pid)
+        await end(new)
 
     def changing(self, role: str) -> asyncio.Lock:
         """Held while a role changes."""

@@ -11,7 +11,7 @@ from labdriver.stack.local.ports import HOST
 from labdriver.stack.manifests import POD_NAME, Role
 
 # What an interpreter needs from its surroundings, and no more; LAB_*, PYTHON* and proxies stay out.
-PASSED = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "TMPDIR", "TZ", "SYSTEMROOT", "LD_LIBRARY_PATH")
+PASSED = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "TMPDIR", "TZ", "LD_LIBRARY_PATH")
 # Said by the inherited sockets instead.
 DROPPED = ("LAB_HOST", "LAB_PORT")
 

@@ -27,6 +27,7 @@ from labdriver.stack.local.postgres import Postgres
 from labdriver.stack.local.processes import last_words
 from labdriver.stack.local.state import Paths, State
 
+ANSWER_S = 3.0  # to say that it will stop; on a crowded machine it may get no turn for a while
 STOP_S = 12.0  # the supervisor's own limits add up to less
 TERM_S = 3.0
 HANGING_S = 0.5  # for a supervisor that does not answer any more
@@ -60,7 +61,7 @@ def stop(paths: Paths) -> list[str]:
         return clear_remains(paths)
     lines = []
     try:
-        control.ask(known.control_port, known.token, "stop")
+        control.ask(known.control_port, known.token, "stop", timeout_s=ANSWER_S)
         if identity.wait_end(known.supervisor, deadline_s=STOP_S):
             lines.append(f"ended {len(known.processes)} processes and their supervisor")
     except (NoAnswer, LabError):

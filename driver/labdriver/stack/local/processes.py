@@ -143,9 +143,10 @@ def last_words(path: Path) -> str:
     except OSError:
         return ""
     last = lines[-1] if lines else ""
-    with suppress(ValueError, AttributeError):
+    with suppress(ValueError):
         told = json.loads(last)
-        return " ".join(str(told[key]) for key in ("event", "lab", "error") if key in told)
+        if isinstance(told, dict):  # what a participant prints may be JSON too: a number, a list
+            return " ".join(str(told[key]) for key in ("event", "lab", "error") if key in told)
     return last[:200]
 
 

@@ -28,7 +28,7 @@ from labdriver.stack.manifests import DATABASE
 from labdriver.stack.runtime import Change, Replica, Say, ScaledTarget, Status
 
 POLL_S = 0.05
-PROMPT_S, PATIENT_S = 1.0, 3.0  # for the supervisor's answer: at first, and when its process is there
+PROMPT_S, PATIENT_S = 1.0, 6.0  # for the supervisor's answer: at first, and when its process is there
 UNHEALTHY_S = 5.0  # a process that has not answered for so long is started again by `up`
 HOPELESS_RESTARTS = 4  # within one wait: it will not come up by itself
 DEPSIM = "depsim"
@@ -130,11 +130,6 @@ class LocalRuntime:
         told = (item for one in healths.values() if one for item in one.labs.items())
         return {lab: str(one["code"]) for lab, one in told if not one["error"]}
 
-    def scale(self, role: str, replicas: int) -> None:
-        """Run so many replicas of a role. Raises Misuse for an unknown role."""
-        found = self._must_find()
-        self._ask(found, "scale", timeout_s=self._ready_timeout_s, role=role, replicas=replicas)
-
     def scaling(self) -> tuple[ScaledTarget, ...]:
         told = self._ask(self._known(), "scaling", timeout_s=2)["targets"]
         return tuple(
@@ -150,10 +145,6 @@ class LocalRuntime:
 
     def unscale(self, say: Say) -> None:
         self._ask(self._must_find(), "unscale", timeout_s=self._ready_timeout_s)
-
-    def database_url(self) -> str:
-        """How to reach the database from this machine."""
-        return self._must_find().database_url
 
     def _changing(self) -> Any:
         return state.changing(self._paths, deadline_s=self._ready_timeout_s)
@@ -257,10 +248,9 @@ class LocalRuntime:
             time.sleep(POLL_S)
 
     def _restart_silent(self, status: Status) -> None:
-        found = self._found()
-        for replica in status.replicas if found else ():
+        found = self._must_find()
+        for replica in status.replicas:
             if not replica.ready and replica.pid is not None and replica.role != DATABASE:
-                assert found is not None
                 self._ask(found, "restart", timeout_s=2, name=replica.name)
 
     def _stale_roles(self, found: State, healths: Mapping[str, health.Health | None]) -> dict[str, str]:

@@ -72,16 +72,19 @@ class Scaling:
         self._last: dict[str, Decision] = {}
 
     async def run(self) -> None:
-        """For ever: look for ready replicas, measure, decide."""
+        """For ever: look for ready replicas, measure, decide. A turn that fails is told, and the next one comes."""
         sync_s = time.monotonic() + SYNC_S
         while True:
             await asyncio.sleep(TICK_S)
-            await self._look()
-            if time.monotonic() >= sync_s:
-                sync_s = max(sync_s + SYNC_S, time.monotonic())
-                for role in self._scaled():
-                    async with self._changing(role.name):
-                        await self._sync(role.name)
+            try:
+                await self._look()
+                if time.monotonic() >= sync_s:
+                    sync_s = max(sync_s + SYNC_S, time.monotonic())
+                    for role in self._scaled():
+                        async with self._changing(role.name):
+                            await self._sync(role.name)
+            except Exception as error:  # or nothing would scale from then on, and the edit would look guilty
+                log("scaling_failed", error=repr(error))
 
     def ready_ports(self, role: str) -> list[int]:
         """Private ports of the replicas of a role that take requests."""

@@ -4,17 +4,13 @@ Written by the supervisor alone, whole and at once, readable by its owner alone 
 that names another checkout was copied here: its processes are not ours.
 """
 
-import fcntl
 import json
-import os
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from labdriver.errors import EnvironmentFault
+from labdriver import lock, whole_file
 from labdriver.stack.local.identity import Identity
 
 SCHEMA_VERSION = 1
@@ -88,12 +84,8 @@ class State:
 
 
 def write(path: Path, state: State) -> None:
-    """Replace the file at once; never readable by others."""
-    beside = path.with_name(path.name + ".part")
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with open(descriptor, "w", encoding="utf-8") as file:
-        json.dump(asdict(state), file, indent=1)
-    os.replace(beside, path)
+    """Replace the file at once; never readable by others. A folder that was taken away is not made again."""
+    whole_file.write(path, json.dumps(asdict(state), indent=1).encode(), mode=0o600, make_folder=False)
 
 
 def read(path: Path) -> State | None:
@@ -104,6 +96,12 @@ def read(path: Path) -> State | None:
         return None
 
 
+def is_taken(path: Path, pid: int) -> bool:
+    """Whether the file is gone or names another supervisor; one that cannot be opened just now is neither."""
+    now = read(path)
+    return now.pid != pid if now else not path.exists()
+
+
 def parse(document: dict[str, Any]) -> State:
     """A state from its JSON. Raises ValueError, TypeError or KeyError for anything else."""
     if document["schema_version"] != SCHEMA_VERSION:
@@ -111,31 +109,6 @@ def parse(document: dict[str, Any]) -> State:
     return State(**{**document, "processes": tuple(Running(**p) for p in document["processes"])})
 
 
-@contextmanager
-def changing(paths: Paths, *, deadline_s: float) -> Iterator[None]:
+def changing(paths: Paths, *, deadline_s: float) -> AbstractContextManager[None]:
     """Hold the stack for a change. Raises EnvironmentFault naming the holder at the deadline, or a full disk."""
-    try:
-        paths.folder.mkdir(parents=True, exist_ok=True)
-        opened = paths.lock.open("a+", encoding="utf-8")
-    except OSError as error:
-        raise EnvironmentFault(
-            f"cannot write to {paths.folder} ({error.strerror})", next_step=f"df -h {paths.root}"
-        ) from error
-    with opened as file:
-        until_s = time.monotonic() + deadline_s
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except OSError:
-                if time.monotonic() > until_s:
-                    file.seek(0)
-                    raise EnvironmentFault(
-                        f"another command has been changing the stack for {deadline_s:g} s (pid {file.read() or '?'})",
-                        next_step="wait for it to end, then the same command",
-                    ) from None
-                time.sleep(0.05)
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
-        yield
+    return lock.hold(paths.lock, what="a change", by="another command", deadline_s=deadline_s)

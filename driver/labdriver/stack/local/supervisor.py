@@ -1,7 +1,7 @@
 """The small daemon that keeps a local stack alive: `python -m labdriver.stack.local.supervisor`.
 
     runtime.py ──sockets as inherited descriptors──▶ Supervisor ──keeps──▶ Postgres, api-1, worker-1 …
-                                                         ▲ control.py: status, roll, scale, restart, stop
+                                                         ▲ control.py: status, roll, unscale, restart, stop
 
 Starts what the manifests and the labs' edit.yaml say, starts again what ends (with a growing pause), replaces processes
 behind the same listening socket. Ends itself and all of it when told to, or when its state file is taken away.
@@ -21,6 +21,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from labdriver import open_files
 from labdriver.errors import LabError, Misuse
 from labdriver.stack import edits, manifests
 from labdriver.stack.local import control, identity, state
@@ -225,8 +226,7 @@ class Supervisor:
 
     def _taken_away(self) -> bool:
         """Whether the state file is gone or names another supervisor. Then the stack ends."""
-        now = state.read(self.paths.state)
-        if now is not None and now.pid == self._me.pid:
+        if not state.is_taken(self.paths.state, self._me.pid):
             return False
         if not self.stopping.is_set():
             log("state_taken_away")
@@ -252,6 +252,7 @@ def main() -> None:
         os._exit(0)
     os.setsid()
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    open_files.raise_limit()  # for the services: a request that waits is an open file
     pairs = [pair.split("=") for pair in given.listen]
     listeners = {role: socket.socket(fileno=int(fd)) for role, fd in pairs}
     asyncio.run(_run(given.root, listeners, socket.socket(fileno=given.control), given.ready))

@@ -14,6 +14,7 @@ from pathlib import Path
 from labdriver.stack.local.processes import log
 
 END_S = 2.0
+PAUSE_S = 0.2  # before it is started again
 
 
 class Throttle:
@@ -52,18 +53,26 @@ class Throttle:
                 self._wake_all()
 
     async def _keep(self) -> None:
+        """For ever: whatever keeps it from running, limits must hold again once it is gone."""
         while True:
-            self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-P", "-m", "labdriver.stack.local.throttler"),
-                stdin=asyncio.subprocess.PIPE,
-                cwd=self._root,
-            )
-            log("throttler_started", pid=self._process.pid)
-            for pid, cores in list(self._limits.items()):
-                self._order(pid, cores)
-            code = await self._process.wait()
-            log("throttler_ended", code=code)
+            try:
+                log("throttler_ended", code=await self._run())
+            except OSError as error:
+                log("throttler_not_started", error=str(error))
             self._wake_all()  # it could not do it itself
+            await asyncio.sleep(PAUSE_S)
+
+    async def _run(self) -> int:
+        """The throttler from its start to its end, with all limits in force."""
+        self._process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-P", "-m", "labdriver.stack.local.throttler"),
+            stdin=asyncio.subprocess.PIPE,
+            cwd=self._root,
+        )
+        log("throttler_started", pid=self._process.pid)
+        for pid, cores in list(self._limits.items()):
+            self._order(pid, cores)
+        return await self._process.wait()
 
     def _order(self, pid: int, cores: float | None) -> None:
         process = self._process
