@@ -104,10 +104,13 @@ def complete(deployment: Object) -> bool:
     )
 
 
-def hopeless(pods: Iterable[Object]) -> list[str]:
-    """Pods that will not come up by themselves, with why."""
+def hopeless(deployments: Iterable[Object], pods: Iterable[Object]) -> list[str]:
+    """Pods that will not come up by themselves, with why. Those that are about to be replaced do not count."""
+    templates = {str(one["metadata"]["name"]): one["spec"]["template"] for one in deployments}
     found = []
     for pod in living(pods):
+        if not _is_newest(pod, templates.get(role_of(pod))):
+            continue
         for status in pod.get("status", {}).get("containerStatuses", []):
             reason = status.get("state", {}).get("waiting", {}).get("reason", "")
             if reason in HOPELESS or (
@@ -115,6 +118,14 @@ def hopeless(pods: Iterable[Object]) -> list[str]:
             ):
                 found.append(f"{pod['metadata']['name']}: {_why(pod)}")
     return found
+
+
+def _is_newest(pod: Object, template: Object | None) -> bool:
+    """True when a pod was made of this very template. A cluster that changes pods on their way in says False."""
+    if template is None or pod["spec"]["containers"] != template["spec"]["containers"]:
+        return False
+    asked = template["metadata"].get("annotations", {})
+    return bool(asked.items() <= pod["metadata"].get("annotations", {}).items())
 
 
 def grouped(lines: Iterable[str]) -> str:
