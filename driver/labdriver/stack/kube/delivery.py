@@ -47,10 +47,14 @@ class Delivery:
             raise EnvironmentFault(f"no stack is up on {name}", next_step=f"make up RUNTIME={name}")
         return known
 
+    def api(self) -> Api:
+        """Its API, for changing something there. Raises EnvironmentFault when it is not the cluster of `up`."""
+        return cluster.to_change(self.known, self._cluster.folder)
+
     def bring(self, say: Say) -> list[str]:
         """Do what is needed, and only that. Returns what was done; empty: nothing had to be."""
         labs.refuse_unparsable(self._root / "labs")
-        api = cluster.connect(self.known)
+        api = self.api()
         before = api.list("Deployment", namespace=NAMESPACE)["items"]
         name = self._image(before, say)
         changed = self._apply(api, self._desired(api, name, None), say)
@@ -78,7 +82,7 @@ class Delivery:
         """The image that pods should ask for; made and handed over only when another one is in service."""
         wanted = image.image(self._root)
         asked = [name for one in before for name in images(one)]
-        inside = next((name for name in asked if tag(name) == tag(wanted.app)), None)
+        inside = next((name for name in asked if self._cluster.serves(name, wanted)), None)
         return inside or self._cluster.publish(wanted, say)
 
     def _desired(self, api: Api, name: str, maps: dict[str, LabMap] | None) -> list[Object]:
@@ -165,11 +169,6 @@ class Delivery:
 def images(deployment: Object) -> list[str]:
     """Images that the pods of a Deployment ask for."""
     return [str(container["image"]) for container in deployment["spec"]["template"]["spec"]["containers"]]
-
-
-def tag(name: str) -> str:
-    """`breakwater/labsvc:1f` → `1f`."""
-    return name.rpartition(":")[2]
 
 
 def lab_names(deployments: list[Object]) -> dict[str, str]:
