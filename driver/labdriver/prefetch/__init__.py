@@ -95,7 +95,8 @@ def _copied(path: Path, source: Path, offered: dict[str, File], root: Path, say:
         file, held = offered.get(item.name), files.get(item.name)
         if file is None or not bundle.fits(file, item):
             continue
-        if held and held.image in (item.image, file.image) and _is_good(path, held):
+        is_better = held and held.image == item.image != file.image  # our own image, of this very source
+        if held and (held == file or is_better) and _is_good(path, held):
             continue
         say(f"copying {file.image} ({file.size_bytes / 1e6:.0f} MB)")
         try:
