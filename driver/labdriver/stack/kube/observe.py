@@ -55,8 +55,9 @@ def observe(api: Api, urls: dict[str, str]) -> Observation:
 
 
 def living(pods: Iterable[Object]) -> list[Object]:
-    """Pods of the stack that are not on their way out."""
-    kept = [pod for pod in pods if not pod["metadata"].get("deletionTimestamp") and role_of(pod)]
+    """Pods of the stack that are not on their way out, and not over: an evicted one stays as a record of itself."""
+    there = [pod for pod in pods if pod.get("status", {}).get("phase") not in ("Failed", "Succeeded")]
+    kept = [pod for pod in there if not pod["metadata"].get("deletionTimestamp") and role_of(pod)]
     return sorted(kept, key=lambda pod: str(pod["metadata"]["name"]))
 
 
