@@ -58,6 +58,7 @@ class Delivery:
         before = api.list("Deployment", namespace=NAMESPACE)["items"]
         name = self._image(before, say)
         changed = self._apply(api, self._desired(api, name, None), say)
+        self._bury(api)
         was_ready = not changed and not self._problems(api)
         self.wait(api, say)
         self._refuse_broken(api, name, lab_names(before), say)
@@ -125,6 +126,12 @@ class Delivery:
                 if (kind, name) not in kept and api.delete(kind, name, namespace=NAMESPACE):
                     lines.append(f"{kind} {name} was removed")
         return lines
+
+    def _bury(self, api: Api) -> None:
+        """Take away evicted pods: a Deployment that runs one pod at a time waits for them for ever. Seen for real."""
+        for pod in api.list("Pod", namespace=NAMESPACE)["items"]:
+            if observe.is_over(pod):
+                api.delete("Pod", pod["metadata"]["name"], namespace=NAMESPACE)
 
     def _refuse_broken(self, api: Api, name: str, served: dict[str, str], say: Say) -> None:
         """Wait until the addresses lead to the new code; put the old one back when a lab of the new does not load."""

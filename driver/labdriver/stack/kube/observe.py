@@ -56,9 +56,12 @@ def observe(api: Api, urls: dict[str, str]) -> Observation:
 
 def living(pods: Iterable[Object]) -> list[Object]:
     """Pods of the stack that are not on their way out, and not over: an evicted one stays as a record of itself."""
-    there = [pod for pod in pods if pod.get("status", {}).get("phase") not in ("Failed", "Succeeded")]
-    kept = [pod for pod in there if not pod["metadata"].get("deletionTimestamp") and role_of(pod)]
+    kept = [p for p in pods if not p["metadata"].get("deletionTimestamp") and role_of(p) and not is_over(p)]
     return sorted(kept, key=lambda pod: str(pod["metadata"]["name"]))
+
+
+def is_over(pod: Object) -> bool:
+    return pod.get("status", {}).get("phase") in ("Failed", "Succeeded")
 
 
 def role_of(pod: Object) -> str:

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 from tests.driver.stack.kube.conftest import BROKEN, World
-from tests.driver.stack.kube.fake_api import troubled
+from tests.driver.stack.kube.fake_api import recorded, troubled
 
 from labdriver.errors import EnvironmentFault, Misuse
 from labdriver.stack.checksum import lab_code
@@ -187,6 +187,15 @@ def test_reset_that_fails_says_what_the_database_said(up: World) -> None:
     up.api.exec_code = 2
     with pytest.raises(EnvironmentFault, match=r"psql in postgres-\S+ ended with 2: psql: the server is shutting down"):
         up.k3d().reset(up.say)
+
+
+def test_evicted_pods_are_taken_away(up: World) -> None:
+    """A record of a full disk; the Deployment of depsim would not make a new pod while it is there."""
+    evicted = recorded("pods")["items"][0]
+    evicted["kind"], evicted["metadata"]["name"], evicted["status"]["phase"] = "Pod", "depsim-evicted", "Failed"
+    up.api.put(evicted)
+    assert not up.k3d().dev(up.say).changed
+    assert up.api.get("Pod", "depsim-evicted") is None
 
 
 def test_deleted_objects_come_back_with_up(up: World) -> None:
