@@ -150,10 +150,13 @@ def test_the_secret_holds_no_password() -> None:
 
 
 def test_labels_are_the_standard_ones() -> None:
-    """So that `kubectl get all -l app.kubernetes.io/part-of=breakwater` shows the stack."""
+    """So that `kubectl get all -l app.kubernetes.io/part-of=breakwater` shows the stack; a pod bears its role."""
     for path in ROOT.glob("k8s/base/*.yaml"):
         for one in yaml.safe_load_all(path.read_bytes()):
             assert one["metadata"]["labels"]["app.kubernetes.io/part-of"] == "breakwater", path
+            if one["kind"] == "Deployment":
+                labels = one["spec"]["template"]["metadata"]["labels"]
+                assert labels["app.kubernetes.io/component"] == one["metadata"]["name"] == path.stem
 
 
 def test_cluster_is_small_closed_and_leaves_the_users_kubeconfig_alone() -> None:

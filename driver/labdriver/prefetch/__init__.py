@@ -90,11 +90,21 @@ def take(root: Path, settings: Settings, source: Path, *, say: Say) -> Done:
 def _copied(path: Path, source: Path, offered: dict[str, File], root: Path, say: Say) -> Done:
     files = _kept(path) if source.resolve() != path.resolve() else offered
     fetched: list[str] = []
-    for file in offered.values():
-        if files.get(file.name) == file and _is_good(path, file):
+    for item in bundle.wanted(root):  # nothing else of the stick: not what another version of the kit wants
+        file, held = offered.get(item.name), files.get(item.name)
+        if file is None or not bundle.fits(file, item):
+            continue
+        is_better = held and held.image == item.image != file.image  # our own image, of this very source
+        if held and (held == file or is_better) and _is_good(path, held):
             continue
         say(f"copying {file.image} ({file.size_bytes / 1e6:.0f} MB)")
-        _copy(source / file.name, path / file.name, file)
+        try:
+            _copy(source / file.name, path / file.name, file)
+        except OSError as error:
+            raise EnvironmentFault(
+                f"{source / file.name} was not copied: {error.strerror}",
+                next_step="the same command again, it goes on from here; or another copy of the bundle",
+            ) from error
         files[file.name] = file
         bundle.write(path, files, arch=_arch())
         fetched.append(file.image)

@@ -11,9 +11,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import yaml
-
 from labdriver.errors import Misuse
+from labdriver.stack.documents import documents
 from labdriver.stack.hpa import Hpa
 
 IMAGE = "breakwater/labsvc"
@@ -48,9 +47,9 @@ class Stack:
 
 def read(folder: Path) -> Stack:
     """The stack that `folder` describes. Raises Misuse naming the file and what is missing."""
-    documents = [(path, document) for path in sorted(folder.glob("*.yaml")) for document in _documents(path)]
+    found = [(path, document) for path in sorted(folder.glob("*.yaml")) for document in documents(path)]
     of_kind: dict[str, dict[str, Any]] = {}
-    for path, document in documents:
+    for path, document in found:
         try:
             of_kind.setdefault(document["kind"], {})[document["metadata"]["name"]] = (path, document)
         except (KeyError, TypeError):
@@ -70,14 +69,6 @@ def read(folder: Path) -> Stack:
     if not roles:
         raise Misuse(f"{folder} describes no role (no Deployment of {IMAGE})", next_step=f"git checkout {folder}")
     return Stack(MappingProxyType(roles), database_args)
-
-
-def _documents(path: Path) -> list[Any]:
-    try:
-        return [document for document in yaml.safe_load_all(path.read_bytes()) if document]
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise Misuse(f"{path}:{line}: not YAML: {error.problem}", next_step=f"mend {path}") from error
 
 
 def _values(of_kind: Mapping[str, Mapping[str, Any]]) -> dict[tuple[str, str], Mapping[str, str]]:

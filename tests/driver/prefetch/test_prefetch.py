@@ -166,6 +166,36 @@ def test_damaged_stick_is_refused(bare: World, tmp_path: Path) -> None:
     assert not (bundle.folder(bare.root, bare.settings) / name).exists()
 
 
+def test_stick_that_cannot_be_read_is_told(bare: World, tmp_path: Path) -> None:
+    """A file that its index names is gone, or the stick was pulled out: what was copied stays."""
+    there = stick(bare, tmp_path)
+    name = "cluster/postgres_18.1-alpine.tar.gz"
+    whole = (there / name).read_bytes()
+    (there / name).unlink()
+    with pytest.raises(EnvironmentFault, match=r"postgres_18\.1-alpine\.tar\.gz was not copied: No such file") as fault:
+        take(bare.root, bare.settings, there, say=bare.say)
+    assert "it goes on from here" in fault.value.next_step
+    (there / name).write_bytes(whole)
+    assert 0 < len(take(bare.root, bare.settings, there, say=bare.say).fetched) < len(bundle.wanted(bare.root))
+
+
+def test_stick_of_another_kit_spoils_nothing(bare: World, tmp_path: Path) -> None:
+    """What this kit does not want is left where it is, and a good file is not written over with another version's."""
+    there = stick(bare, tmp_path)
+    take(bare.root, bare.settings, there, say=bare.say)
+    path = bundle.folder(bare.root, bare.settings)
+    before = (path / bundle.INDEX).read_text()
+    index = json.loads((there / bundle.INDEX).read_text())
+    base = next(file for file in index["files"] if file["name"] == bundle.BASE_FILE)
+    base["image"] = "breakwater/labsvc-base:0ld"
+    index["files"].append({**base, "name": "../../labs/timeouts/edit.py"})
+    (there / bundle.INDEX).write_text(json.dumps(index))
+    edit = (bare.root / "labs" / "timeouts" / "edit.py").read_bytes()
+    assert take(bare.root, bare.settings, there, say=bare.say).fetched == []
+    assert (path / bundle.INDEX).read_text() == before
+    assert (bare.root / "labs" / "timeouts" / "edit.py").read_bytes() == edit
+
+
 def test_bundle_for_another_processor_is_refused(bare: World, tmp_path: Path) -> None:
     """An Intel bundle on an Apple laptop would be emulated or refuse to start."""
     there = stick(bare, tmp_path)

@@ -228,6 +228,21 @@ def test_slow_check_does_not_hold_up_the_others(checkout_like: Path) -> None:
     assert any(one.what == "Python" and one.ok for one in report.found)
 
 
+def test_no_program_runs_on_after_the_limit(checkout_like: Path) -> None:
+    """A Docker that hangs: the command could not end before the last program that it started."""
+    given_s: list[float] = []
+
+    def run(*args: str, timeout_s: float) -> Ran:
+        if args[:2] == ("docker", "info"):
+            return Ran(0, out=json.dumps(INFO))
+        given_s.append(timeout_s)
+        return Ran(None, err=f"{args[0]} gave no answer in {timeout_s:g} s")
+
+    inspect(checkout_like, Settings(ports=free_ports()), ours=frozenset(), run=run, limit_s=1.0)
+    assert given_s
+    assert max(given_s) < 1.0
+
+
 def test_machine_without_docker_is_ready_for_local(checkout_like: Path) -> None:
     """What only k3d needs keeps nobody from the local runtime."""
     report = inspect(

@@ -30,20 +30,6 @@ def test_a_role_is_read_whole() -> None:
     assert api.env["LAB_REPLICA"] == manifests.POD_NAME
 
 
-def test_pods_are_unprivileged() -> None:
-    """Every container of ours runs as nobody special on a read-only file system."""
-    import yaml
-
-    for path in BASE.glob("*.yaml"):
-        for document in yaml.safe_load_all(path.read_bytes()):
-            if document["kind"] == "Deployment":
-                pod = document["spec"]["template"]["spec"]
-                context = pod["containers"][0]["securityContext"]
-                assert pod["securityContext"]["runAsNonRoot"] is True
-                assert (context["readOnlyRootFilesystem"], context["allowPrivilegeEscalation"]) == (True, False)
-                assert document["spec"]["template"]["metadata"]["labels"]["app.kubernetes.io/component"] == path.stem
-
-
 def test_the_local_environment_is_the_manifests_alone(tmp_path: Path) -> None:
     """Host names become 127.0.0.1 and the moved port; the user's own variables do not get through."""
     role = manifests.read(BASE).roles["api"]

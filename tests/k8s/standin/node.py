@@ -54,7 +54,6 @@ KUBELET = {
     "authentication": {"anonymous": {"enabled": False}, "x509": {"clientCAFile": str(PKI / "ca.crt")}},
     "authorization": {"mode": "Webhook"},
     "serverTLSBootstrap": False,
-    "housekeepingInterval": "5s",
 }
 children: dict[str, subprocess.Popen[bytes]] = {}
 
@@ -163,7 +162,7 @@ def control_plane(apiserver_args: list[str], controller_args: list[str]) -> None
     start("kube-scheduler", f"--kubeconfig={admin}")
 
 
-def node() -> None:
+def node(kubelet_args: list[str]) -> None:
     conflist = {
         "cniVersion": "1.0.0",
         "name": "pods",
@@ -192,7 +191,7 @@ def node() -> None:
     tls = {"tlsCertFile": str(PKI / "kubelet.crt"), "tlsPrivateKeyFile": str(PKI / "kubelet.key")}
     config.write_text(json.dumps(KUBELET | tls))
     start("kubelet", f"--config={config}", "--kubeconfig=/etc/rancher/k3s/k3s.yaml",
-          f"--node-ip={address()}", f"--hostname-override={socket.gethostname()}")  # fmt: skip
+          f"--node-ip={address()}", f"--hostname-override={socket.gethostname()}", *kubelet_args)  # fmt: skip
     start("kube-proxy", "--kubeconfig=/etc/rancher/k3s/k3s.yaml", f"--cluster-cidr={PODS}", "--proxy-mode=iptables",
           f"--hostname-override={socket.gethostname()}", "--oom-score-adj=0", "--conntrack-max-per-core=0",
           "--conntrack-tcp-timeout-established=0", "--conntrack-tcp-timeout-close-wait=0")  # fmt: skip
@@ -248,14 +247,14 @@ def main() -> None:
     LOGS.mkdir(parents=True, exist_ok=True)
     log("Starting k3s stand-in")
     sans = [args[i + 1] for i, arg in enumerate(args) if arg == "--tls-san"]
-    apiserver, controller = (
-        [f"--{arg.split('=', 1)[1]}" for arg in args if arg.startswith(f"--kube-{part}-arg=")]
-        for part in ("apiserver", "controller-manager")
+    apiserver, controller, kubelet = (
+        [f"--{arg.split('=', 1)[1]}" for arg in args if arg.startswith(f"--{part}-arg=")]
+        for part in ("kube-apiserver", "kube-controller-manager", "kubelet")
     )
     make_pki(sans)
     kubeconfig(Path("/etc/rancher/k3s/k3s.yaml"), "admin")
     control_plane(apiserver, controller)
-    node()
+    node(kubelet)
     kubeconfig(Path(os.environ.get("K3S_KUBECONFIG_OUTPUT", "/output/kubeconfig.yaml")), "admin")
     log("k3s is up and running")
     coredns()

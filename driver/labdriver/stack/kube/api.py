@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from labdriver.errors import EnvironmentFault
 
 Object = dict[str, Any]
@@ -16,6 +18,7 @@ Object = dict[str, Any]
 MANAGER = "breakwater"  # owner of the fields that we apply
 CALL_S = 10.0
 CONNECT_S = 3.0
+LOOPBACK = ("127.0.0.1", "localhost", "::1", "0.0.0.0", "kubernetes.docker.internal")  # clusters in containers
 GROUPS = {
     "Namespace": "api/v1",
     "Node": "api/v1",
@@ -40,7 +43,7 @@ CLUSTER_WIDE = {"Namespace", "Node", "ClusterRole", "ClusterRoleBinding", "APISe
 
 
 class ApiFault(EnvironmentFault):
-    """The API answered with an error; `status` is its HTTP status, 0 when it did not answer at all."""
+    """The API answered with an error; `status` is its HTTP status, 0 when it could not be asked at all."""
 
     def __init__(self, message: str, *, status: int, next_step: str = "") -> None:
         super().__init__(message, next_step=next_step)
@@ -51,11 +54,12 @@ class Api:
     """One cluster, by the context of a kubeconfig file."""
 
     def __init__(self, kubeconfig: Path | str, context: str, *, call_s: float = CALL_S) -> None:
-        """Read the credentials. Raises EnvironmentFault when the file or the context is not there.
+        """Read the credentials. Raises ApiFault with status 0 when the file or the context is not there.
 
         `call_s`: longest time that one call may take.
         """
         from kubernetes import config  # late: a third of a second that other runtimes need not pay
+        from kubernetes.client import Configuration
         from kubernetes.config.config_exception import ConfigException
 
         self.context = context
@@ -63,16 +67,19 @@ class Api:
         self.kubeconfig = str(kubeconfig)
         try:
             load: Any = config.new_client_from_config
-            client: Any = load(config_file=str(kubeconfig), context=context)
-        except (ConfigException, OSError, ValueError, TypeError) as error:
-            raise EnvironmentFault(f"no context {context} in {kubeconfig}: {error}", next_step="make up") from error
+            made: Any = Configuration()
+            made.no_proxy = ",".join(filter(None, (made.no_proxy, *LOOPBACK)))  # no proxy has anything to do there
+            client: Any = load(config_file=str(kubeconfig), context=context, client_configuration=made)
+        except (ConfigException, OSError, ValueError, TypeError, yaml.YAMLError) as error:
+            told = str(error).partition("\n")[0]
+            raise ApiFault(f"no context {context} in {kubeconfig}: {told}", status=0, next_step="make up") from error
         self.configuration: Any = client.configuration
         self._pool: Any = client.rest_client.pool_manager
 
     @property
     def kubectl(self) -> str:
         """How a person asks this very cluster."""
-        return f"kubectl --kubeconfig {self.kubeconfig} --context {self.context}"
+        return f"KUBECONFIG={self.kubeconfig} kubectl --context {self.context}"  # it may be a list of files
 
     @property
     def host(self) -> str:
@@ -118,7 +125,8 @@ class Api:
     def watch(self, kind: str, *, namespace: str, since: str, timeout_s: float) -> Iterator[tuple[str, Object]]:
         """Changes after the resource version `since`, for at most `timeout_s`: (ADDED | MODIFIED | DELETED, object).
 
-        Ends early, without a word, when the server closes the stream; the caller lists again.
+        Ends early, without a word, when the server closes the stream; the caller lists again. Raises ApiFault when the
+        server does not even begin.
         """
         import urllib3
 
@@ -126,6 +134,8 @@ class Api:
         response = self._send("GET", path(kind, namespace=namespace), query, read_s=timeout_s)
         pending = b""
         try:
+            if response.status >= 400:
+                raise ApiFault(f"watching {kind} in {self.context}: {response.status}", status=response.status)
             for chunk in response.stream(amt=None, decode_content=True):
                 *lines, pending = (pending + chunk).split(b"\n")
                 for event in map(json.loads, filter(None, lines)):
@@ -150,7 +160,8 @@ class Api:
             status = max(status, 400)
         if status >= 400:
             message = str(told.get("message", "no reason given")).splitlines()[0]
-            raise ApiFault(f"{method} /{where} in {self.context}: {status} {message}", status=status)
+            refused = f"{self.kubectl} auth can-i --list" if status in (401, 403) else "make up"
+            raise ApiFault(f"{method} /{where} in {self.context}: {status} {message}", status=status, next_step=refused)
         return told
 
     def last_line(self, pod: str, *, namespace: str) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 
 from labdriver.errors import Misuse
 from labdriver.settings import Settings
-from labdriver.stack.kube.documents import documents
+from labdriver.stack.documents import documents
 from labdriver.stack.kube.image import image
 from labdriver.stack.manifests import IMAGE
 
@@ -111,8 +111,13 @@ def missing(path: Path, items: list[Item]) -> list[str]:
     return [item.image for item in items if not _is_there(path, item, files.get(item.name))]
 
 
+def fits(file: File, item: Item) -> bool:
+    """True when a file has what the kit wants of that name. Our own image fits in any version."""
+    return file.image == item.image or item.image.startswith(f"{IMAGE}:")
+
+
 def _is_there(path: Path, item: Item, file: File | None) -> bool:
-    if file is None or not (file.image == item.image or item.image.startswith(f"{IMAGE}:")):
+    if file is None or not fits(file, item):
         return False
     try:
         return (path / file.name).stat().st_size == file.size_bytes

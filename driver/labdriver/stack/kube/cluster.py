@@ -2,7 +2,7 @@
 
     runtime.py ──▶ Cluster (this interface) ──▶ k3d.py: made and mended here | named.py: given by the participant
 
-`state/` is the cluster's folder below `.lab/`: it exists from `up` to `down`, and that is how the kit knows its own.
+A cluster's folder below `.lab/` exists from `up` to `down`, and that is how the kit knows its own.
 """
 
 import hashlib
@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Protocol
 
+from labdriver.errors import EnvironmentFault
 from labdriver.stack.kube.api import CALL_S, Api, Object
 from labdriver.stack.kube.image import Image
 from labdriver.stack.runtime import Say
@@ -51,6 +52,10 @@ class Cluster(Protocol):
         """Adapt the stack's objects to this cluster."""
         ...
 
+    def serves(self, name: str, wanted: Image) -> bool:
+        """True when pods that ask for `name` get the image `wanted`, so that it need not be published."""
+        ...
+
     def publish(self, image: Image, say: Say) -> str:
         """Have the image where the nodes find it. Returns the name by which pods ask for it."""
         ...
@@ -89,6 +94,20 @@ def recall(folder: Path) -> Known | None:
 def connect(known: Known, *, call_s: float = CALL_S) -> Api:
     """The API of a remembered cluster. Raises EnvironmentFault when its credentials are gone."""
     return Api(known.kubeconfig, known.context, call_s=call_s)
+
+
+def to_change(known: Known, folder: Path) -> Api:
+    """The API of a remembered cluster, for changing something there. `folder`: where it is remembered.
+
+    Raises EnvironmentFault when it does not answer, or the context leads to another cluster by now.
+    """
+    api = connect(known)
+    if identity(api) != known.identity:
+        raise EnvironmentFault(
+            f"the context {known.context} now leads to another cluster than at `up`; it is left alone",
+            next_step=f"set the context right, or rm -r {folder} to begin anew",
+        )
+    return api
 
 
 def identity(api: Api) -> str:

@@ -47,13 +47,18 @@ class Delivery:
             raise EnvironmentFault(f"no stack is up on {name}", next_step=f"make up RUNTIME={name}")
         return known
 
+    def api(self) -> Api:
+        """Its API, for changing something there. Raises EnvironmentFault when it is not the cluster of `up`."""
+        return cluster.to_change(self.known, self._cluster.folder)
+
     def bring(self, say: Say) -> list[str]:
         """Do what is needed, and only that. Returns what was done; empty: nothing had to be."""
         labs.refuse_unparsable(self._root / "labs")
-        api = cluster.connect(self.known)
+        api = self.api()
         before = api.list("Deployment", namespace=NAMESPACE)["items"]
         name = self._image(before, say)
         changed = self._apply(api, self._desired(api, name, None), say)
+        self._bury(api)
         was_ready = not changed and not self._problems(api)
         self.wait(api, say)
         self._refuse_broken(api, name, lab_names(before), say)
@@ -78,7 +83,7 @@ class Delivery:
         """The image that pods should ask for; made and handed over only when another one is in service."""
         wanted = image.image(self._root)
         asked = [name for one in before for name in images(one)]
-        inside = next((name for name in asked if tag(name) == tag(wanted.app)), None)
+        inside = next((name for name in asked if self._cluster.serves(name, wanted)), None)
         return inside or self._cluster.publish(wanted, say)
 
     def _desired(self, api: Api, name: str, maps: dict[str, LabMap] | None) -> list[Object]:
@@ -121,6 +126,12 @@ class Delivery:
                 if (kind, name) not in kept and api.delete(kind, name, namespace=NAMESPACE):
                     lines.append(f"{kind} {name} was removed")
         return lines
+
+    def _bury(self, api: Api) -> None:
+        """Take away evicted pods: a Deployment that runs one pod at a time waits for them for ever. Seen for real."""
+        for pod in api.list("Pod", namespace=NAMESPACE)["items"]:
+            if observe.is_over(pod):
+                api.delete("Pod", pod["metadata"]["name"], namespace=NAMESPACE)
 
     def _refuse_broken(self, api: Api, name: str, served: dict[str, str], say: Say) -> None:
         """Wait until the addresses lead to the new code; put the old one back when a lab of the new does not load."""
@@ -165,11 +176,6 @@ class Delivery:
 def images(deployment: Object) -> list[str]:
     """Images that the pods of a Deployment ask for."""
     return [str(container["image"]) for container in deployment["spec"]["template"]["spec"]["containers"]]
-
-
-def tag(name: str) -> str:
-    """`breakwater/labsvc:1f` → `1f`."""
-    return name.rpartition(":")[2]
 
 
 def lab_names(deployments: list[Object]) -> dict[str, str]:

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from labdriver.errors import Misuse
+from labdriver.stack.documents import documents
 from labdriver.stack.kube import labs
 from labdriver.stack.kube.api import GROUPS, Object
 from labdriver.stack.kube.cluster import OWNER
-from labdriver.stack.kube.documents import documents
 from labdriver.stack.kube.labs import LabMap
 from labdriver.stack.manifests import IMAGE
 

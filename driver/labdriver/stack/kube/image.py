@@ -44,6 +44,11 @@ def image(root: Path) -> Image:
         raise EnvironmentFault(f"{error.filename}: {error.strerror}", next_step="git checkout services") from error
 
 
+def tag(name: str) -> str:
+    """`breakwater/labsvc:1f` → `1f`."""
+    return name.rpartition(":")[2]
+
+
 def in_docker(name: str) -> bool:
     """True when Docker has the image."""
     return run("docker", "image", "inspect", "--format", "{{.Id}}", name, timeout_s=ASK_S).ok
@@ -88,11 +93,12 @@ def remove_older(wanted: Image) -> None:
 
 
 def _build(root: Path, *args: str, timeout_s: float) -> Ran:
-    # buildkit is the default of every client since 23; older ones must be told
+    # buildkit is the default of every client since 23; older ones must be told. With Docker's containerd image store an
+    # attestation would make an index of the image, which the import into a node does not understand.
     return run(
         *("docker", "build", "--quiet", *args, str(root / "services")),
         timeout_s=timeout_s,
-        more_env={"DOCKER_BUILDKIT": "1"},
+        more_env={"DOCKER_BUILDKIT": "1", "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"},
     )
 
 

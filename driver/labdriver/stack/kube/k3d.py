@@ -74,6 +74,9 @@ class K3dCluster:
     def fit(self, wanted: list[Object], api: Api) -> list[Object]:
         return wanted
 
+    def serves(self, name: str, wanted: Image) -> bool:
+        return name == wanted.app
+
     def publish(self, wanted: Image, say: Say) -> str:
         supply.into_node(self._root, self._settings, self.title, wanted, say=say)
         return wanted.app
@@ -94,6 +97,8 @@ class K3dCluster:
             self._delete(seen)
             lines.append(f"the cluster {self.title}, its network and its volumes are gone")
         if self.folder.exists():
+            if seen is None:
+                containers.clear(self.title)  # an interrupted `down` may have left them
             shutil.rmtree(self.folder)
             lines.append(f"{self.folder.relative_to(self._root)} is gone; the bundle stays")
         return lines

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from labdriver.stack.kube.documents import documents
+from labdriver.stack.documents import documents
 from labdriver.stack.local.ports import HOST
 from labdriver.stack.manifests import Role
 

@@ -16,9 +16,9 @@ from typing import Any
 from labdriver.errors import Misuse
 from labdriver.stack import edits
 from labdriver.stack.checksum import labs_on_disk
+from labdriver.stack.documents import documents
 from labdriver.stack.kube.api import Object
 from labdriver.stack.kube.cluster import NAMESPACE
-from labdriver.stack.kube.documents import documents
 
 ROLE_LABEL = "breakwater/labs-of"
 LAB_LABEL = "breakwater/lab"

@@ -17,7 +17,7 @@ from labdriver.errors import EnvironmentFault, Misuse
 from labdriver.settings import DEFAULT_PORTS, Settings
 from labdriver.stack.command import run
 from labdriver.stack.kube import cluster, image
-from labdriver.stack.kube.api import Api, Object
+from labdriver.stack.kube.api import LOOPBACK, Api, ApiFault, Object
 from labdriver.stack.kube.cluster import NAMESPACE, OWNER, Known
 from labdriver.stack.kube.image import Image
 from labdriver.stack.manifests import IMAGE
@@ -27,7 +27,6 @@ VARIABLE = "LAB_KUBE_CONTEXT"
 PUSH_S = 300.0
 REACH_S = 1.0
 POLL_S = 0.3
-LOOPBACK = ("127.0.0.1", "localhost", "::1", "0.0.0.0", "kubernetes.docker.internal")
 
 
 class NamedCluster:
@@ -47,17 +46,11 @@ class NamedCluster:
         known = cluster.recall(self.folder)
         context = self._context(known)
         kubeconfig = _kubeconfig(self._settings)
-        api = Api(kubeconfig, context)
-        identity = cluster.identity(api)
-        if known and known.identity != identity:
-            raise EnvironmentFault(
-                f"the context {context} now leads to another cluster than at `up`; it is left alone",
-                next_step=f"set {VARIABLE} right, or rm -r {self.folder} to begin anew",
-            )
+        api = self._of_up(known) if known else Api(kubeconfig, context)
         self._refuse_foreign_namespace(api)
         self._wait_until_gone(api, leaving=True)
         if known is None:
-            cluster.remember(self.folder, Known(context, kubeconfig, identity, {}))
+            cluster.remember(self.folder, Known(context, kubeconfig, cluster.identity(api), {}))
             return [f"the cluster of the context {context} ({api.host}) is used from now on, in one namespace"]
         return []
 
@@ -75,12 +68,17 @@ class NamedCluster:
                 _spare(one, pod_networks)
         return wanted
 
+    def serves(self, name: str, wanted: Image) -> bool:
+        """Without LAB_REGISTRY every repository is right: it was said at `up`, and need not be said again."""
+        registry = self._settings.registry
+        return name == _pushed(registry, wanted) if registry else image.tag(name) == image.tag(wanted.app)
+
     def publish(self, wanted: Image, say: Say) -> str:
         """Push to LAB_REGISTRY; without one the nodes are believed to have the image."""
         registry = self._settings.registry
         if not registry:
             return wanted.app
-        pushed = wanted.app.replace(IMAGE, f"{registry}/{IMAGE.rpartition('/')[2]}")
+        pushed = _pushed(registry, wanted)
         if not image.in_docker(wanted.app):
             image.build(self._root, wanted, self._settings, say)
         say(f"pushing {pushed}")
@@ -106,18 +104,23 @@ class NamedCluster:
         known = cluster.recall(self.folder)
         if known is None:
             return []
-        api = cluster.connect(known)
-        if cluster.identity(api) != known.identity:
-            raise EnvironmentFault(
-                f"the context {known.context} now leads to another cluster than at `up`; nothing was removed",
-                next_step=f"set it right, or rm -r {self.folder}",
-            )
+        api = self._of_up(known)
         self._refuse_foreign_namespace(api)
         say(f"removing the namespace {NAMESPACE}")
         was_there = api.delete("Namespace", NAMESPACE)
         self._wait_until_gone(api)
         shutil.rmtree(self.folder)
         return [f"the namespace {NAMESPACE} of {known.context} is gone"] if was_there else []
+
+    def _of_up(self, known: Known) -> Api:
+        """The cluster of `up`. Raises EnvironmentFault; one that is gone for good would be in the way for ever."""
+        try:
+            return cluster.to_change(known, self.folder)
+        except ApiFault as fault:
+            if fault.status:
+                raise
+            next_step = f"start that cluster; if it is gone for good: rm -r {self.folder}"
+            raise ApiFault(fault.message, status=0, next_step=next_step) from fault
 
     def _context(self, known: Known | None) -> str:
         """The context to use: named by the participant, or the one of `up`. Raises Misuse when neither is there."""
@@ -174,6 +177,10 @@ class NamedCluster:
             f"no NodePort of {api.context} answers: tried {', '.join(hosts)} on port {wanted[0] if wanted else '?'}",
             next_step="LAB_KUBE_HOST=<an address of a node> make up RUNTIME=kube",
         )
+
+
+def _pushed(registry: str, wanted: Image) -> str:
+    return wanted.app.replace(IMAGE, f"{registry}/{IMAGE.rpartition('/')[2]}")
 
 
 def _addresses(api: Api) -> list[str]:

@@ -55,9 +55,13 @@ def observe(api: Api, urls: dict[str, str]) -> Observation:
 
 
 def living(pods: Iterable[Object]) -> list[Object]:
-    """Pods of the stack that are not on their way out."""
-    kept = [pod for pod in pods if not pod["metadata"].get("deletionTimestamp") and role_of(pod)]
+    """Pods of the stack that are not on their way out, and not over: an evicted one stays as a record of itself."""
+    kept = [p for p in pods if not p["metadata"].get("deletionTimestamp") and role_of(p) and not is_over(p)]
     return sorted(kept, key=lambda pod: str(pod["metadata"]["name"]))
+
+
+def is_over(pod: Object) -> bool:
+    return pod.get("status", {}).get("phase") in ("Failed", "Succeeded")
 
 
 def role_of(pod: Object) -> str:
@@ -104,10 +108,13 @@ def complete(deployment: Object) -> bool:
     )
 
 
-def hopeless(pods: Iterable[Object]) -> list[str]:
-    """Pods that will not come up by themselves, with why."""
+def hopeless(deployments: Iterable[Object], pods: Iterable[Object]) -> list[str]:
+    """Pods that will not come up by themselves, with why. Those that are about to be replaced do not count."""
+    templates = {str(one["metadata"]["name"]): one["spec"]["template"] for one in deployments}
     found = []
     for pod in living(pods):
+        if not _is_newest(pod, templates.get(role_of(pod))):
+            continue
         for status in pod.get("status", {}).get("containerStatuses", []):
             reason = status.get("state", {}).get("waiting", {}).get("reason", "")
             if reason in HOPELESS or (
@@ -115,6 +122,14 @@ def hopeless(pods: Iterable[Object]) -> list[str]:
             ):
                 found.append(f"{pod['metadata']['name']}: {_why(pod)}")
     return found
+
+
+def _is_newest(pod: Object, template: Object | None) -> bool:
+    """True when a pod was made of this very template. A cluster that changes pods on their way in says False."""
+    if template is None or pod["spec"]["containers"] != template["spec"]["containers"]:
+        return False
+    asked = template["metadata"].get("annotations", {})
+    return bool(asked.items() <= pod["metadata"].get("annotations", {}).items())
 
 
 def grouped(lines: Iterable[str]) -> str:

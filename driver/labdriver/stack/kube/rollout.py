@@ -17,6 +17,7 @@ from labdriver.stack.runtime import Say
 LOOK_S = 3.0  # longest time without a look at the pods
 HANGS_S = 8.0  # without any progress: time to show events
 SILENT_S = 0.5  # pause after an API that did not answer
+PASSING = (0, 410, 429, 500, 503)  # statuses of an API that is starting, busy, or has forgotten what we saw last
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def wait(api: Api, wanted: Collection[str], say: Say, *, deadline_s: float, no_i
                 raise _late(api, now, wanted, deadline_s)
             _until_change(api, now, timeout_s=max(0.2, min(LOOK_S, left_s)))
         except ApiFault as fault:  # the API server itself may be starting again
-            if left_s <= 0 or fault.status not in (0, 429, 500, 503):
+            if left_s <= 0 or fault.status not in PASSING:
                 raise
             time.sleep(SILENT_S)
 
@@ -78,7 +79,7 @@ def _until_change(api: Api, now: Look, *, timeout_s: float) -> None:
 
 def _refuse_hopeless(api: Api, now: Look, no_image: str) -> None:
     """Images that are not there and programs that keep ending: waiting helps neither."""
-    lines = observe.hopeless(now.pods)
+    lines = observe.hopeless(now.deployments, now.pods)
     if not lines:
         return
     told = observe.grouped(lines)

@@ -63,7 +63,7 @@ class KubeRuntime:
     def reset(self, say: Say) -> Change:
         begun_s = time.monotonic()
         with self._changing():
-            self._wipe(cluster.connect(self._delivery.known))
+            self._wipe(self._delivery.api())
             pages.delete(f"{self.url('depsim')}/admin/script")  # empties the ledger, lets held calls go
         lines = ("every table is empty", "depsim has no script and an empty ledger")
         return Change(True, lines, time.monotonic() - begun_s)
@@ -105,7 +105,7 @@ class KubeRuntime:
         return scaled.targets(api, self._scaled_roles(), observe.observe(api, known.urls))
 
     def unscale(self, say: Say) -> None:
-        api = cluster.connect(self._delivery.known)
+        api = self._delivery.api()
         for role in self._scaled_roles():
             scaled.restart(api, role)
         self._delivery.wait(api, say)
@@ -123,14 +123,14 @@ class KubeRuntime:
 
     def _serves_newest_image(self, known: Known) -> bool:
         """False when pods run an image of other source than the disk has: after a checkout, say, without `dev`."""
-        newest = delivery.tag(image.image(self._root).app)
+        newest = image.tag(image.image(self._root).app)
         try:
             deployments = rollout.look(cluster.connect(known, call_s=QUICK_S)).deployments
         except LabError:
             return True  # what does not answer is told by others
         name = IMAGE.rpartition("/")[2]
         ours = [asked for one in deployments for asked in delivery.images(one) if f"/{name}:" in asked]
-        return all(delivery.tag(asked) == newest for asked in ours)
+        return all(image.tag(asked) == newest for asked in ours)
 
     def _wipe(self, api: Api) -> None:
         pods = observe.living(api.list("Pod", namespace=NAMESPACE)["items"])

@@ -45,6 +45,7 @@ class FakeApi:
     requests: list[tuple[str, str]] = field(default_factory=list)  # method, path with query
     hold: dict[str, Object] = field(default_factory=dict)
     silent: bool = False  # every answer is 503, as of an API server that is starting
+    refused_watches: int = 0  # so many are turned away, as by a server that is busy
     log: str = ""  # last words of a pod
     exec_code: int = 0
     commands: list[list[str]] = field(default_factory=list)  # run inside pods
@@ -160,6 +161,9 @@ class FakeApi:
             return self._send(wire, 200, recorded("pod_metrics"))
         kind = KINDS[plural]
         namespace = "" if kind in ("Namespace", "Node") else namespace or ""
+        if query.get("watch") and self.refused_watches:
+            self.refused_watches -= 1
+            return self._send(wire, 429, _status(429, "too many requests, please try again later"))
         if query.get("watch"):
             return self._watch(wire, kind, namespace, int(query["resourceVersion"]), float(query["timeoutSeconds"]))
         if wire.command == "PATCH":
@@ -214,7 +218,9 @@ class FakeApi:
                 pod["kind"] = "Pod"
                 pod["metadata"]["name"] = f"{name}-{self.version}-{number}"
                 pod["metadata"]["labels"][ROLE] = name
-                pod["spec"]["containers"] = copy.deepcopy(deployment["spec"]["template"]["spec"]["containers"])
+                template = copy.deepcopy(deployment["spec"]["template"])
+                pod["metadata"]["annotations"] = template["metadata"].get("annotations", {})
+                pod["spec"]["containers"] = template["spec"]["containers"]
                 self.put(pod)
         ready = 0 if held else wanted
         deployment["status"] = {
@@ -269,7 +275,7 @@ class FakeApi:
         wire.close_connection = True
 
     def _send(self, wire: BaseHTTPRequestHandler, status: int, answer: Object | str) -> None:
-        data = (answer if isinstance(answer, str) else json.dumps(answer)).encode()
+        data = (answer if isinstance(answer, str) else json.dumps(answer) + "\n").encode()
         wire.send_response(status)
         wire.send_header("Content-Type", "application/json")
         wire.send_header("Content-Length", str(len(data)))

@@ -19,7 +19,8 @@ CLIENT = """#!{python} -SE
 import socket, sys, os, json
 s = socket.create_connection(("127.0.0.1", {port}))
 argv = [os.path.basename(sys.argv[0])] + sys.argv[1:]
-env = {{k: v for k, v in os.environ.items() if k in ("K3D_IMAGE_TOOLS", "DOCKER_BUILDKIT")}}
+told = ("K3D_IMAGE_TOOLS", "DOCKER_BUILDKIT", "BUILDX_NO_DEFAULT_ATTESTATIONS")
+env = {{k: v for k, v in os.environ.items() if k in told}}
 s.sendall(json.dumps([argv, env]).encode() + b"\\n")
 code, out, err = json.loads(s.makefile().readline())
 sys.stdout.write(out); sys.stderr.write(err); sys.exit(code)
@@ -173,6 +174,8 @@ class Tools:
     def _build(self, rest: list[str], env: dict[str, str]) -> Answer:
         if env.get("DOCKER_BUILDKIT") != "1":
             raise Unexpected("a build without buildkit")
+        if env.get("BUILDX_NO_DEFAULT_ATTESTATIONS") != "1":
+            raise Unexpected("k3d could not import an image with attestations")
         name = rest[rest.index("-t") + 1]
         if "--target" in rest and not self.network:
             return 1, "", "ERROR: could not find a version that satisfies the requirement anyio\n"

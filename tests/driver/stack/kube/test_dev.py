@@ -2,10 +2,11 @@
 
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 from tests.driver.stack.kube.conftest import BROKEN, World
-from tests.driver.stack.kube.fake_api import troubled
+from tests.driver.stack.kube.fake_api import recorded, troubled
 
 from labdriver.errors import EnvironmentFault, Misuse
 from labdriver.stack.checksum import lab_code
@@ -115,19 +116,21 @@ def test_rollout_that_hangs_shows_events_and_names_the_pod_at_the_deadline(
     up: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A recorded pod without room: its warning event is shown while waiting, and told at the end."""
-    monkeypatch.setattr("labdriver.stack.kube.rollout.HANGS_S", 0.2)
-    monkeypatch.setattr("labdriver.stack.kube.rollout.LOOK_S", 0.3)
     up.api.hold["depsim"] = troubled("depsim")
     told = {"type": "Warning", "reason": "FailedScheduling", "message": "0/1 nodes are available: 1 Insufficient cpu."}
     event = {"kind": "Event", "metadata": {"name": "e1", "namespace": "breakwater"}, **told}
+    clock = SimpleNamespace(now_s=0.0, monotonic=lambda: clock.now_s, sleep=time.sleep)
+
+    def nothing_changes(_api: object, _now: object, *, timeout_s: float) -> None:
+        up.api.put({**event, "involvedObject": {"name": "depsim-1"}})
+        clock.now_s += timeout_s
+
+    monkeypatch.setattr("labdriver.stack.kube.rollout.time", clock)
+    monkeypatch.setattr("labdriver.stack.kube.rollout._until_change", nothing_changes)
     path = up.root / "k8s" / "base" / "depsim.yaml"
     path.write_text(path.read_text().replace("cpu: 100m", "cpu: 64"))
-
-    scheduled = threading.Timer(0.3, up.api.put, ({**event, "involvedObject": {"name": "depsim-1"}},))
-    scheduled.start()
-    with pytest.raises(EnvironmentFault, match=r"not ready after 2 s: depsim-\S+: not scheduled: 0/1 nodes"):
-        up.k3d(ready_timeout_s=2).dev(up.say)
-    scheduled.join()
+    with pytest.raises(EnvironmentFault, match=r"not ready after 30 s: depsim-\S+: not scheduled: 0/1 nodes"):
+        up.k3d().dev(up.say)
     assert any("FailedScheduling: 0/1 nodes are available" in line for line in up.said)
 
 
@@ -148,8 +151,10 @@ def test_wait_ready_against_an_unready_stack_names_the_part(up: World) -> None:
     assert "--context" in fault.value.next_step
 
 
-def test_wait_ready_returns_when_the_part_comes_up(up: World) -> None:
-    """By watching: the change ends the wait, not a clock."""
+@pytest.mark.parametrize("refused", [0, 1])
+def test_wait_ready_returns_when_the_part_comes_up(up: World, refused: int) -> None:
+    """By watching: the change ends the wait, not a clock. A watch that a busy server turns away is asked for again."""
+    up.api.refused_watches = refused
     up.api.hold["generator"] = troubled("depsim")
     deployment = up.api.get("Deployment", "generator")
     assert deployment is not None
@@ -157,7 +162,7 @@ def test_wait_ready_returns_when_the_part_comes_up(up: World) -> None:
 
     def release_once_watched() -> None:
         until_s = time.monotonic() + 20
-        while not up.api.called("GET", "deployments?watch=1") and time.monotonic() < until_s:
+        while len(up.api.called("GET", "deployments?watch=1")) <= refused and time.monotonic() < until_s:
             time.sleep(0.02)
         up.api.release("generator")
 
@@ -182,6 +187,15 @@ def test_reset_that_fails_says_what_the_database_said(up: World) -> None:
     up.api.exec_code = 2
     with pytest.raises(EnvironmentFault, match=r"psql in postgres-\S+ ended with 2: psql: the server is shutting down"):
         up.k3d().reset(up.say)
+
+
+def test_evicted_pods_are_taken_away(up: World) -> None:
+    """A record of a full disk; the Deployment of depsim would not make a new pod while it is there."""
+    evicted = recorded("pods")["items"][0]
+    evicted["kind"], evicted["metadata"]["name"], evicted["status"]["phase"] = "Pod", "depsim-evicted", "Failed"
+    up.api.put(evicted)
+    assert not up.k3d().dev(up.say).changed
+    assert up.api.get("Pod", "depsim-evicted") is None
 
 
 def test_deleted_objects_come_back_with_up(up: World) -> None:

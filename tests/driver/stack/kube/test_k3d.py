@@ -195,6 +195,16 @@ def test_down_removes_what_it_made_and_nothing_else(world: World) -> None:
     assert not world.k3d().down(world.say).changed
 
 
+def test_down_that_was_interrupted_is_brought_to_its_end(world: World) -> None:
+    """The containers are gone already; network and volume are not, and k3d would never come back for them."""
+    world.k3d().up(world.say)
+    world.tools.clusters.clear()
+    world.tools.calls.clear()
+    world.k3d().down(world.say)
+    assert world.tools.called("docker", "network", "rm", f"k3d-{world.title}") != []
+    assert world.tools.called("docker", "volume", "rm", f"k3d-{world.title}-images") != []
+
+
 def test_failed_creation_tells_the_first_error_of_k3d(world: World) -> None:
     """k3d's last line only says that it rolled back."""
     world.tools.create_fails = "failed to get the network: address pools are exhausted"

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from tests.driver.stack.kube.conftest import World
+from tests.driver.stack.kube.fake_api import troubled
 
 from labdriver.errors import EnvironmentFault, Misuse
 from labdriver.stack.kube import image
@@ -62,10 +63,24 @@ def test_context_that_leads_elsewhere_since_up_is_refused(world: World) -> None:
     namespace = world.api.get("Namespace", "kube-system", "")
     assert namespace is not None
     namespace["metadata"]["uid"] = "another-cluster"
-    for verb in (world.kube().up, world.kube().down):
+    world.api.requests.clear()
+    runtime = world.kube()
+    for verb in (runtime.up, runtime.dev, runtime.reset, runtime.unscale, runtime.down):
         with pytest.raises(EnvironmentFault, match="now leads to another cluster"):
             verb(world.say)
-    assert world.api.get("Deployment", "api") is not None
+    assert {method for method, _ in world.api.requests} == {"GET"}
+
+
+def test_cluster_that_is_gone_for_good_is_no_dead_end(world: World) -> None:
+    """Deleted, or its context was: `up` and `down` say how to begin anew."""
+    world.kube().up(world.say)
+    kubeconfig = Path(world.settings.outside["KUBECONFIG"])
+    for text, told in ((world.api.kubeconfig("other"), "no context theirs"), ("{", "no context theirs in")):
+        kubeconfig.write_text(text)
+        for verb in (world.kube().up, world.kube().down):
+            with pytest.raises(EnvironmentFault, match=told) as fault:
+                verb(world.say)
+            assert fault.value.next_step.endswith(f"rm -r {world.root / '.lab' / 'kube'}")
 
 
 def test_another_context_than_that_of_up_is_refused(world: World) -> None:
@@ -93,6 +108,22 @@ def test_image_is_pushed_where_the_nodes_pull_from(world: World) -> None:
     assert deployment is not None
     assert deployment["spec"]["template"]["spec"]["containers"][0]["image"] == world.tools.pushes[0]
     assert world.kube(registry="registry.example/team").served_code() != {}
+
+
+def test_registry_that_was_forgotten_is_enough_to_name(world: World) -> None:
+    """The nodes do not have the image: what the error says to type brings it there, and `dev` needs no reminder."""
+    world.tools.images.add(image.image(world.root).base)
+    world.api.hold["worker"] = troubled("worker")
+    with pytest.raises(EnvironmentFault, match=r"worker-\S+: ErrImageNeverPull") as fault:
+        world.kube().up(world.say)
+    assert fault.value.next_step.startswith("LAB_REGISTRY=")
+    del world.api.hold["worker"]
+    world.kube(registry="registry.example/team").up(world.say)
+    assert len(world.tools.pushes) == 1
+    world.kube().dev(world.say)
+    deployment = world.api.get("Deployment", "worker")
+    assert deployment is not None
+    assert deployment["spec"]["template"]["spec"]["containers"][0]["image"] == world.tools.pushes[0]
 
 
 def test_no_address_answers_is_told_with_what_was_tried(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -54,11 +54,21 @@ def test_change_that_no_controller_has_seen_yet_is_incomplete() -> None:
     assert not observe.complete(deployment)
 
 
+def test_pod_of_a_version_that_was_mended_is_not_hopeless() -> None:
+    """Its Deployment has another template by now; the pod only waits to be replaced."""
+    pods, deployments = recorded("pods_in_trouble")["items"], recorded("deployments_in_trouble")["items"]
+    assert [line.partition("-")[0] for line in observe.hopeless(deployments, pods)] == ["generator", "worker"]
+    for one in deployments:
+        one["spec"]["template"]["spec"]["containers"][0]["image"] = "breakwater/labsvc:mended"
+    assert observe.hopeless(deployments, pods) == []
+
+
 def test_pods_on_their_way_out_do_not_count() -> None:
-    """A pod that is being deleted serves nobody and is no problem."""
+    """A pod that is being deleted or was evicted serves nobody and is no problem. One that ended well: Succeeded."""
     pods = recorded("pods")["items"]
     pods[0]["metadata"]["deletionTimestamp"] = "2026-11-21T03:40:00Z"
-    assert len(observe.living(pods)) == len(pods) - 1
+    pods[1]["status"]["phase"], pods[2]["status"]["phase"] = "Failed", "Succeeded"
+    assert observe.living(pods) == sorted(pods[3:], key=lambda pod: pod["metadata"]["name"])
 
 
 def test_pods_with_one_reason_are_told_together() -> None:
@@ -93,5 +103,18 @@ def test_wrong_token_is_told_with_the_context(world: World, tmp_path: Any) -> No
     """What the API says, and in which cluster."""
     path = tmp_path / "kubeconfig"
     path.write_text(world.api.kubeconfig("theirs").replace("a-token", "wrong"))
-    with pytest.raises(observe.ApiFault, match="in theirs: 401 Unauthorized"):
+    with pytest.raises(observe.ApiFault, match="in theirs: 401 Unauthorized") as fault:
         Api(path, "theirs").list("Node")
+    assert fault.value.next_step == f"KUBECONFIG={path} kubectl --context theirs auth can-i --list"
+
+
+def test_proxy_is_never_asked_for_a_cluster_on_this_machine(
+    world: World, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The proxy of a venue, set in the shell and without exceptions."""
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    path = tmp_path / "kubeconfig"
+    path.write_text(world.api.kubeconfig("theirs"))
+    assert Api(path, "theirs").list("Node")["items"]
