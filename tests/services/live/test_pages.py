@@ -105,8 +105,8 @@ def test_pages_come_back_by_themselves(visit: Visit, generator: Generator) -> No
 
 
 def test_admin_steers_with_the_token_only(visit: Visit, generator: Generator) -> None:
-    """Without it the page is read-only; with it pace and scenarios work and causes are shown."""
-    generator.session()
+    """Without it the page is read-only; with it pace and scenarios work, causes are shown; a session is not needed."""
+    generator.ask("POST", "/workshop/stop", {}, token="facilitator")
     generator.ask("POST", "/api/simulation/reset", {}, token="facilitator")
     stranger = visit("/admin")
     expect(stranger.locator(".scenario button").first).to_be_disabled()
@@ -116,8 +116,46 @@ def test_admin_steers_with_the_token_only(visit: Visit, generator: Generator) ->
     admin.click(".pace button:has-text('10×') >> nth=0")
     expect(admin.locator(".pace button[aria-pressed=true]")).to_have_text("10×")
     expect(admin.locator("#events .chip").first).to_be_visible()
+    expect(admin.locator(".world .head")).to_contain_text("amount today cents")
+    expect(admin.locator(".world .head")).not_to_contain_text("object")
     admin.click(".pace button:text-is('1×')")
     expect(admin.locator(".pace button[aria-pressed=true]")).to_have_text("1×")
+
+
+def test_what_looks_the_same_stays_in_the_page(visit: Visit, generator: Generator) -> None:
+    """News do not take a button away: one that has the focus keeps it, and a slow press is not lost."""
+    generator.session()
+    generator.ask("POST", "/api/simulation/reset", {}, token="facilitator")
+    desk = visit(f"/facilitator#token={generator.facilitator}")
+    admin = visit(f"/admin#token={generator.facilitator}")
+    for page, button in ((desk, "#scenarios button"), (admin, ".scenario button")):
+        page.locator(button).first.focus()
+    generator.told("POST", "/workshop/next", {"segment": 1}, token="facilitator")
+    generator.told("POST", "/api/simulation/pace", {"factor": 60}, token="facilitator")
+    expect(desk.locator("#world")).to_contain_text("60×")
+    expect(admin.locator(".pace button[aria-pressed=true]")).to_have_text("60×")
+    generator.told("POST", "/api/simulation/pace", {"factor": 1}, token="facilitator")
+    for page in (desk, admin):
+        assert page.evaluate("document.activeElement.tagName") == "BUTTON"
+
+
+def test_board_fills_the_screen_without_an_hour(visit: Visit, generator: Generator) -> None:
+    """Before the first session there is no hour to show: what stands below it has the rest of the screen."""
+    generator.session()
+    board = visit("/board")
+    expect(board.locator("#hour")).to_be_visible()
+    board.evaluate("document.querySelector('#hour').hidden = true")
+    assert board.evaluate("document.querySelector('.grid').getBoundingClientRect().bottom") > 700
+
+
+def test_who_stands_behind_the_first_twenty_sees_a_place(visit: Visit, generator: Generator) -> None:
+    """The board tells the first twenty alone; the page of the twenty-second asks for the whole leaderboard."""
+    code = generator.session()["code"]
+    for number in range(22):
+        token = generator.told("POST", "/workshop/join", {"code": code, "name": f"Person {number}"})["token"]
+        generator.told("POST", "/workshop/runs", {"line": line(score=90 - number)}, token=token)
+    last = visit(f"/tickets#token={token}")
+    expect(last.locator("#me dd")).to_have_text(["22", "69", "0"])
 
 
 @pytest.mark.parametrize("width", [1280, 390])

@@ -6,6 +6,7 @@ const SHOWN = 60;
 
 const token = keptToken("facilitator");
 const worlds = new Map();
+const sections = new Map(); // world → its section, which stays while it changes
 const rate = new Rate(60);
 let scenarios = [];
 let shown = [];
@@ -70,10 +71,13 @@ function drawWorlds() {
 }
 
 function drawWorld(world) {
-  const figures = Object.entries(world.figures || {}).map(([name, value]) => `${value.toLocaleString("en")} ${name}`).join(" · ");
+  const figures = Object.entries(world.figures || {}).filter(([, value]) => typeof value === "number")
+    .map(([name, value]) => `${value.toLocaleString("en")} ${name.replace(/[A-Z]/g, " $&").toLowerCase()}`).join(" · ");
   const paces = PACES.map((factor) => el("button", { "aria-pressed": String(world.pace === factor), disabled: !token,
     onclick: () => act("/api/simulation/pace", { world: world.world, factor }, `pace ${factor}×`) }, factor ? `${factor}×` : "Pause"));
-  return el("section", { class: "card world" },
+  const section = sections.get(world.world) || el("section", { class: "card world" });
+  sections.set(world.world, section);
+  fill(section,
     el("div", { class: "head" }, el("h2", {}, world.title), el("span", { class: "muted" }, world.running ? figures : "not running"),
       el("span", { class: "muted" }, world.simTime ? `its time: ${world.simTime.replace("T", " ").slice(0, 19)}` : "")),
     el("div", { class: "row pace", role: "group", "aria-label": "pace" }, ...paces,
@@ -81,6 +85,7 @@ function drawWorld(world) {
         if (confirm(`Reset ${world.title} to normal at once?`)) act("/api/simulation/reset", { world: world.world }, "reset");
       } }, "Reset")),
     el("div", { class: "cards" }, ...scenarios.filter((card) => card.world === world.world).map((card) => drawScenario(card, world))));
+  return section;
 }
 
 function drawScenario(card, world) {

@@ -16,9 +16,15 @@ export function el(tag, attributes = {}, ...children) {
 
 export const $ = (selector) => document.querySelector(selector);
 
-/** Replace what an element holds. */
+/** Replace what an element holds. What would look the same stays: a button keeps its focus, and a press is not lost. */
 export function fill(target, ...children) {
-  target.replaceChildren(...children.filter((child) => child !== null && child !== undefined));
+  const wanted = children.filter((child) => child !== null && child !== undefined);
+  wanted.forEach((child, index) => {
+    const now = target.childNodes[index];
+    if (!now) target.append(child);
+    else if (now !== child && !now.isEqualNode(child)) now.replaceWith(child);
+  });
+  while (target.childNodes.length > wanted.length) target.lastChild.remove();
 }
 
 /** Set an element's text, touching the page only when it changes. */
