@@ -38,7 +38,9 @@ class Doorkeeper:
         if found is None:  # only now: who guesses must not lock out the others behind the same router
             self._wrong_tokens.check(address)
             self._wrong_tokens.spend(address)
-            raise Refused(401, "this token is not known; join again: make join CODE=… AT=…")
+            raise Refused(
+                401, "this token is not known; join again: make join CODE=… AT=…; facilitators: make facilitate"
+            )
         if found.id is not None:
             self._seen[found.id] = now_s
         return found
