@@ -23,7 +23,10 @@ const live = new Live({
       if (isLive) refresh();
     },
     event: take,
-    error: (text) => told(text, true),
+    error: () => { // a token of another database
+      sessionStorage.removeItem("facilitator");
+      location.reload();
+    },
   },
 });
 
