@@ -88,16 +88,18 @@ def test_pages_come_back_by_themselves(visit: Visit, generator: Generator) -> No
     """The server is killed and comes back: the board says so, reconnects, and shows what happened meanwhile."""
     code = generator.session()["code"]
     board, desk = visit("/board"), visit(f"/facilitator#token={generator.facilitator}")
-    for page in (board, desk):
+    admin = visit(f"/admin#token={generator.facilitator}")
+    for page in (board, desk, admin):
         expect(page.locator("#link")).to_have_text("live")
     generator.kill()
-    for page in (board, desk):
+    for page in (board, desk, admin):
         expect(page.locator("#link")).to_have_text("reconnecting …")
     generator.start()
     generator.claim()
     generator.told("POST", "/workshop/join", {"code": code, "name": "Meanwhile"})
-    for page in (board, desk):
+    for page in (board, desk, admin):
         expect(page.locator("#link")).to_have_text("live")
+    expect(admin.locator("#gate")).to_be_hidden()
     expect(board.locator("#arrived li")).to_have_text("Meanwhile")
     expect(desk.locator("#people th")).to_contain_text("Meanwhile")
     generator.told("POST", "/workshop/next", {"segment": 1}, token="facilitator")
@@ -163,7 +165,7 @@ def test_who_stands_behind_the_first_twenty_sees_a_place(visit: Visit, generator
 def test_pages_fit_their_width(visit: Visit, generator: Generator, page: str, width: int) -> None:
     """Nothing sticks out sideways, with long names and scores on the page."""
     code = generator.session(name="An hour with a name that is as long as a name may be, 60")["code"]
-    who = {"code": code, "name": "Wolfeschlegelsteinhausenbergerdorff " + "x" * 20}
+    who = {"code": code, "name": "Wolfeschlegelsteinhausenbergerdorff" + "W" * 25}
     token = generator.told("POST", "/workshop/join", who)["token"]
     generator.told("POST", "/workshop/runs", {"line": line(score=88), "failure": "hung"}, token=token)
     key = token if page == "/tickets" else generator.facilitator
@@ -219,4 +221,6 @@ def test_nothing_of_the_people_is_cut_off_and_numbers_have_names(visit: Visit, g
     expect(board.locator("#columns .lab span")).to_have_text(["timeouts", "tx", "bulkheads", "autoscale"])
     for name in board.locator("#columns .lab span").all():
         assert name.evaluate("e => getComputedStyle(e).fontSize") != "0px"
+    name_px, row_px = (board.evaluate(f"document.querySelector('#leaders {e}').clientWidth") for e in ("th", "tr"))
+    assert name_px > row_px / 2
     generator.ask("POST", "/api/simulation/stop", {}, token="facilitator")

@@ -33,10 +33,12 @@ export function say(target, text) {
   if (target.textContent !== wanted) target.textContent = wanted;
 }
 
-/** 754 → "12:34"; negative → "+0:12", over time. */
+/** 754 → "12:34", 14399 → "3:59:59"; negative → "+0:12", over time. */
 export function clockText(seconds) {
   const whole = Math.floor(Math.abs(seconds));
-  const text = `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
+  const two = (number) => String(number).padStart(2, "0");
+  const minutes = Math.floor(whole / 60);
+  const text = whole < 3600 ? `${minutes}:${two(whole % 60)}` : `${Math.floor(minutes / 60)}:${two(minutes % 60)}:${two(whole % 60)}`;
   return seconds < 0 ? `+${text}` : text;
 }
 
