@@ -56,7 +56,7 @@ def test_nobody_is_told_to_wait_for_nothing() -> None:
     limit = Limit("joins", 600, lambda: 0.0)
     for _ in range(600):
         limit.spend("10.0.0.1")
-    with pytest.raises(Refused, match="wait 1 s$"):
+    with pytest.raises(Refused, match=r"wait 1 s$"):
         limit.check("10.0.0.1")
 
 
