@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from labdriver import lab
 from labdriver.app import App
 from labdriver.commands import _options
 from labdriver.console import Console
@@ -28,7 +29,7 @@ def add(app: App, text: tuple[str, ...], as_json: bool) -> None:
     console = Console(as_json=as_json)
     if not text and sys.stdin.isatty():
         console.say("paste the chat, then Ctrl-D:")
-    added = board.add(app.reports, "\n".join(text) if text else sys.stdin.read())
+    added = board.add(app.reports, "\n".join(text) if text else sys.stdin.read(), labs=lab.find(app.labs))
     if not (added.new or added.known or added.refused):
         raise Misuse(
             "no score line in that text, expected: SCORE lab=… score=… … check=…", next_step="copy the whole line"
@@ -51,11 +52,11 @@ def show(app: App, as_json: bool) -> None:
     console = Console(as_json=as_json)
     held = board.read(app.reports)
     places = leaderboard.rank(held.shows(history.read(app.reports).results()))
-    labs = sorted({lab for place in places for lab in place.best})
+    labs = sorted({name for place in places for name in place.best})
     if places:
-        console.say(f"{'rank':>4}  {'participant':<24}" + "".join(f"{lab:>12}" for lab in labs) + f"{'total':>8}")
+        console.say(f"{'rank':>4}  {'participant':<24}" + "".join(f"{name:>12}" for name in labs) + f"{'total':>8}")
     for place in places:
-        scores = "".join(f"{place.best[lab].score if lab in place.best else '–':>12}" for lab in labs)
+        scores = "".join(f"{place.best[name].score if name in place.best else '–':>12}" for name in labs)
         console.say(f"{place.rank:>4}  {place.by:<24}{scores}{place.total:>8}")
     console.say(f"frozen at {board.stamp_time(held.frozen)}" if held.frozen else f"{len(places)} participants")
     console.answer({"frozen": held.frozen or None, "places": [_place(place) for place in places]})
@@ -76,7 +77,7 @@ def freeze(app: App, off: bool, as_json: bool) -> None:
 
 
 def _place(place: Place) -> dict[str, Any]:
-    scores = {lab: result.score for lab, result in place.best.items()}
+    scores = {name: result.score for name, result in place.best.items()}
     return {"rank": place.rank, "by": place.by, "total": place.total, "scores": scores}
 
 

@@ -6,8 +6,8 @@ Only lines that can be trusted as far as their checksum goes are kept; each run 
 """
 
 import json
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -64,14 +64,19 @@ def read(reports: Path) -> Board:
         raise Misuse(f"{path} is not a leaderboard ({error})", next_step=f"delete {path}") from error
 
 
-def add(reports: Path, text: str) -> Added:
-    """Take every score line out of `text` and keep the new ones. Raises OSError when it cannot be written."""
+def add(reports: Path, text: str, *, labs: Collection[str]) -> Added:
+    """Take every score line out of `text` and keep the new ones of `labs`: made-up labs would make a total.
+
+    Raises OSError when it cannot be written.
+    """
     board = read(reports)
     have = {(x.lab, x.by, x.run) for x in board.lines}
     new: list[ScoreLine] = []
     known: list[ScoreLine] = []
     refused: list[ScoreLine] = []
     for found in line.parse(text):
+        if not found.problem and found.lab not in labs:
+            found = replace(found, problem=f"lab is {found.lab!r}, expected one of: {', '.join(labs)}")
         key = (found.lab, found.by, found.run)
         if found.problem:
             refused.append(found)

@@ -49,7 +49,7 @@ class Guard:
 class Door:
     """Who may open a WebSocket; implements `wire.Door`."""
 
-    def __init__(self, is_facilitator: Callable[[str], bool]) -> None:
+    def __init__(self, is_facilitator: Callable[[str], bool | None]) -> None:
         self._is_facilitator = is_facilitator
 
     def refusal(self, caller: Caller) -> tuple[int, str]:
@@ -60,8 +60,8 @@ class Door:
             return 403, f"pages of {caller.origin[:100]} may not connect here"
         return 0, ""
 
-    def is_facilitator(self, token: str) -> bool:
-        """Whether a token is the facilitator's."""
+    def is_facilitator(self, token: str) -> bool | None:
+        """Whether a token is the facilitator's; None when that is not known yet."""
         return self._is_facilitator(token)
 
 

@@ -40,7 +40,7 @@ MESSAGE_LIMIT_BYTES = 16_384
 MESSAGES_PER_PING = 60  # a client that says more between two pings is cut off
 HIGH_WATER_BYTES = 65_536  # bytes that may wait for a slow client, beside what the kernel holds
 
-GOING_AWAY, POLICY, TOO_BIG = 1001, 1008, 1009
+GOING_AWAY, POLICY, TOO_BIG, TRY_AGAIN = 1001, 1008, 1009, 1013
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Door(Protocol):
         """Status and reason of a refusal, (0, "") for a welcome."""
         ...
 
-    def is_facilitator(self, token: str) -> bool: ...
+    def is_facilitator(self, token: str) -> bool | None: ...
 
 
 class Sockets:
@@ -250,7 +250,10 @@ class Socket(asyncio.Protocol):
             self.write(message.told("error", error=str(error)))
 
     def _subscribe(self, wanted: message.Subscribe) -> None:
-        insight = bool(wanted.token) and self._owner.door.is_facilitator(wanted.token)
+        insight = self._owner.door.is_facilitator(wanted.token) if wanted.token else False
+        if insight is None:  # this process has just begun: clients come back by themselves
+            self._close(TRY_AGAIN, "tokens are not known yet")
+            return
         if wanted.token and not insight:
             raise Misuse("this is not the facilitator's token; subscribe without one")
         if self._reader is not None:

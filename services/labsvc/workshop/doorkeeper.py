@@ -17,7 +17,7 @@ class Doorkeeper:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._facilitator_hash = ""
+        self._facilitator_hash: str | None = None  # "" when none was claimed, None before the database was asked
         self._known: dict[str, tuple[Who, float]] = {}  # hash of a token → its owner, when the database said so
         self._seen: dict[int, float] = {}  # participant → when it was heard, not yet written down
         numbers, clock = context.plan.joining, context.clock
@@ -29,7 +29,7 @@ class Doorkeeper:
         """Who has a token. Raises Refused: 401 for one that is not known, 429 for too many of them."""
         if not token:
             return Who()
-        if keys.matches(token, self._facilitator_hash):
+        if self.is_facilitator(token):
             return Who("facilitator")
         now_s = self._context.now_s()
         found, asked_s = self._known.get(hashed(token), (None, 0.0))
@@ -38,7 +38,9 @@ class Doorkeeper:
         if found is None:  # only now: who guesses must not lock out the others behind the same router
             self._wrong_tokens.check(address)
             self._wrong_tokens.spend(address)
-            raise Refused(401, "this token is not known; join again: make join CODE=… AT=…")
+            raise Refused(
+                401, "this token is not known; join again: make join CODE=… AT=…; facilitators: make facilitate"
+            )
         if found.id is not None:
             self._seen[found.id] = now_s
         return found
@@ -48,9 +50,9 @@ class Doorkeeper:
         seen, self._seen = self._seen, {}
         await people.seen(db, seen)
 
-    def is_facilitator(self, token: str) -> bool:
-        """The same for a WebSocket, from what is known without asking the database."""
-        return keys.matches(token, self._facilitator_hash)
+    def is_facilitator(self, token: str) -> bool | None:
+        """The same for a WebSocket, from what is known without asking the database; None when nothing is."""
+        return None if self._facilitator_hash is None else keys.matches(token, self._facilitator_hash)
 
     async def claim(self, token: str) -> Facilitator:
         """Make a token the facilitator's, if there is none yet. Raises Refused (409)."""

@@ -55,7 +55,7 @@ class Hall:
 
     async def submit(self, who: Who, text: str, failure: str) -> Submitted:
         """Take one run of this participant. Raises Refused (422) when the line is broken."""
-        lines = scoreline.parse(text)
+        lines = self._parse(text)
         if len(lines) != 1:
             raise Refused(422, f"line: {len(lines)} score lines, expected one: SCORE lab=… check=…")
         line = lines[0]
@@ -84,18 +84,31 @@ class Hall:
         news: list[tuple[str, ScoreLine]] = []
         async with self._context.store.turn() as db:
             session = await session_of(db, who) if who.role == "participant" else await _latest(db)
-            for line in scoreline.parse(text):
+            for line in self._parse(text):
                 if isinstance(line, BadLine):
                     problems.append(f"{line.text}: {line.problem}")
                     continue
                 person = who.id or await people.named(db, session, line.by, now_s=self._context.now_s())
-                if await self._add(db, session, person, line, failure="", source="pasted"):
+                if who.id and await runs.is_of_another(db, session, person, line):
+                    problems.append(f"{line.lab} {line.run} by {line.by}: somebody else's run")
+                elif await self._add(db, session, person, line, failure="", source="pasted"):
                     news.append((who.name or line.by, line))
                 else:
                     known += 1
         for name, line in news:
             self._told(session, name, line)
         return Pasted(added=len(news), known=known, problems=problems[:PROBLEMS_TOLD])
+
+    def _parse(self, text: str) -> list[ScoreLine | BadLine]:
+        """The score lines of a text. One of a lab outside the hour is bad: made-up labs would make a total."""
+        labs = self._context.plan.labs
+        wrong = f"expected one of: {', '.join(labs)}"
+        return [
+            BadLine(f"SCORE lab={line.lab}", f"lab is {line.lab!r}, {wrong}")
+            if isinstance(line, ScoreLine) and line.lab not in labs
+            else line
+            for line in scoreline.parse(text)
+        ]
 
     async def _add(self, db: Db, session: Session, person: int, line: ScoreLine, *, failure: str, source: str) -> bool:
         now_s = self._context.now_s()

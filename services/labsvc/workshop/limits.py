@@ -1,5 +1,6 @@
 """How often one address may do what could be abused: guessing codes and tokens, joining in bulk."""
 
+import math
 from collections.abc import Callable
 
 from labsvc.rest import Refused
@@ -22,7 +23,8 @@ class Limit:
         spent = self._now(address)
         if spent >= self._per_minute:
             wait_s = (spent - self._per_minute + 1) * MINUTE_S / self._per_minute
-            raise Refused(429, f"too many {self._what} from your address; wait {wait_s:.0f} s", retry_after_s=wait_s)
+            told = f"too many {self._what} from your address; wait {math.ceil(wait_s)} s"
+            raise Refused(429, told, retry_after_s=wait_s)
 
     def spend(self, address: str) -> None:
         """Count one."""

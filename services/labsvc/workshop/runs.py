@@ -71,6 +71,17 @@ async def submit(
     return row is not None
 
 
+async def is_of_another(db: Db, session: Session, person_id: int, line: ScoreLine) -> bool:
+    """Whether somebody else has this run: who pastes the whole chat pastes everybody's."""
+    row = await one(
+        db,
+        "SELECT 1 FROM workshop_runs WHERE session_id = %s AND lab = %s AND run = %s AND said_by = %s"
+        " AND person_id <> %s LIMIT 1",
+        (session.id, line.lab, line.run, line.by, person_id),
+    )
+    return row is not None
+
+
 async def of_session(db: Db, session: Session) -> list[Run]:
     """All runs of a session, in the order in which they came."""
     found = await rows(

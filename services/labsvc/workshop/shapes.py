@@ -2,12 +2,13 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from labsvc.rest import Line, Model, Name, Number, Text, Whole, Word
+from labsvc.rest import Line, Model, Name, Number, Text, Whole, Word, clean
 from labsvc.workshop.keys import TOKEN_PATTERN
 
 Token = Annotated[str, Field(pattern=TOKEN_PATTERN)]
+Code = Annotated[str, AfterValidator(clean)]
 TICKET_ANSWER_LIMIT = 2000
 
 
@@ -43,7 +44,7 @@ class GoTo(Model):
 class Join(Model):
     """Somebody comes in."""
 
-    code: str = Field(min_length=4, max_length=12, description="as the board shows it")
+    code: Code = Field(min_length=4, max_length=12, description="as the board shows it")
     name: Name
     token: Token | None = Field(default=None, description="of your own making, so that joining can be repeated")
     technology: Line = Field(default="", description="where the stack runs: local, k3d …")

@@ -95,7 +95,7 @@ class FakeWorld:
             "tickets": {"opened": opened, "open": opened - closed, "resolved": closed, "escalated": 0},
             "visits": {"asked": self._orders + self._lost, "answered": self._orders, "lost": self._lost},
             "undelivered": sum(self._by_status.values()) - self._by_status["delivered"],
-            "people": None,
+            "people": self._outlet.active_people(),
         }
 
     def saved(self) -> str:

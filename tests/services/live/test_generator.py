@@ -197,10 +197,11 @@ def test_body_that_is_no_json_is_refused(generator: Generator, raw: bytes) -> No
         ("next", {"segment": "1"}, 422),
         ("next", {"segment": 1.5}, 422),
         ("next", {"segment": 1.0}, 200),
+        ("join", {"code": "\0AAAA", "name": "Ann"}, 404),
     ],
 )
 def test_body_has_the_types_of_the_document(generator: Generator, path: str, body: Any, status: int) -> None:
-    """0 is not false, "1" is not 1; 1.0 is 1, as JSON Schema has it."""
+    """0 is not false, "1" is not 1; 1.0 is 1, as JSON Schema has it; a code that no database takes is a wrong one."""
     generator.session()
     assert generator.ask("POST", f"/workshop/{path}", body, token="facilitator").status_code == status
 

@@ -89,16 +89,18 @@ def test_pages_come_back_by_themselves(visit: Visit, generator: Generator) -> No
     """The server is killed and comes back: the board says so, reconnects, and shows what happened meanwhile."""
     code = generator.session()["code"]
     board, desk = visit("/board"), visit(f"/facilitator#token={generator.facilitator}")
-    for page in (board, desk):
+    admin = visit(f"/admin#token={generator.facilitator}")
+    for page in (board, desk, admin):
         expect(page.locator("#link")).to_have_text("live")
     generator.kill()
-    for page in (board, desk):
+    for page in (board, desk, admin):
         expect(page.locator("#link")).to_have_text("reconnecting …")
     generator.start()
     generator.claim()
     generator.told("POST", "/workshop/join", {"code": code, "name": "Meanwhile"})
-    for page in (board, desk):
+    for page in (board, desk, admin):
         expect(page.locator("#link")).to_have_text("live")
+    expect(admin.locator("#gate")).to_be_hidden()
     expect(board.locator("#arrived li")).to_have_text("Meanwhile")
     expect(desk.locator("#people th")).to_contain_text("Meanwhile")
     generator.told("POST", "/workshop/next", {"segment": 1}, token="facilitator")
@@ -106,8 +108,8 @@ def test_pages_come_back_by_themselves(visit: Visit, generator: Generator) -> No
 
 
 def test_admin_steers_with_the_token_only(visit: Visit, generator: Generator) -> None:
-    """Without it the page is read-only; with it pace and scenarios work and causes are shown."""
-    generator.session()
+    """Without it the page is read-only; with it pace and scenarios work, causes are shown; a session is not needed."""
+    generator.ask("POST", "/workshop/stop", {}, token="facilitator")
     generator.ask("POST", "/api/simulation/reset", {}, token="facilitator")
     stranger = visit("/admin")
     expect(stranger.locator(".scenario button").first).to_be_disabled()
@@ -120,8 +122,46 @@ def test_admin_steers_with_the_token_only(visit: Visit, generator: Generator) ->
     admin.click(".pace button:has-text('10×') >> nth=0")
     expect(admin.locator(".pace button[aria-pressed=true]")).to_have_text("10×")
     expect(admin.locator("#events .chip").first).to_be_visible()
+    expect(admin.locator(".world .head")).not_to_contain_text("cents")
+    expect(admin.locator(".world .head")).not_to_contain_text("object")
     admin.click(".pace button:text-is('1×')")
     expect(admin.locator(".pace button[aria-pressed=true]")).to_have_text("1×")
+
+
+def test_what_looks_the_same_stays_in_the_page(visit: Visit, generator: Generator) -> None:
+    """News do not take a button away: one that has the focus keeps it, and a slow press is not lost."""
+    generator.session()
+    generator.ask("POST", "/api/simulation/reset", {}, token="facilitator")
+    desk = visit(f"/facilitator#token={generator.facilitator}")
+    admin = visit(f"/admin#token={generator.facilitator}")
+    for page, button in ((desk, "#scenarios button"), (admin, ".scenario button")):
+        page.locator(button).first.focus()
+    generator.told("POST", "/workshop/next", {"segment": 1}, token="facilitator")
+    generator.told("POST", "/api/simulation/pace", {"factor": 60}, token="facilitator")
+    expect(desk.locator("#world")).to_contain_text("60×")
+    expect(admin.locator(".pace button[aria-pressed=true]")).to_have_text("60×")
+    generator.told("POST", "/api/simulation/pace", {"factor": 1}, token="facilitator")
+    for page in (desk, admin):
+        assert page.evaluate("document.activeElement.tagName") == "BUTTON"
+
+
+def test_board_fills_the_screen_without_an_hour(visit: Visit, generator: Generator) -> None:
+    """Before the first session there is no hour to show: what stands below it has the rest of the screen."""
+    generator.session()
+    board = visit("/board")
+    expect(board.locator("#hour")).to_be_visible()
+    board.evaluate("document.querySelector('#hour').hidden = true")
+    assert board.evaluate("document.querySelector('.grid').getBoundingClientRect().bottom") > 700
+
+
+def test_who_stands_behind_the_first_twenty_sees_a_place(visit: Visit, generator: Generator) -> None:
+    """The board tells the first twenty alone; the page of the twenty-second asks for the whole leaderboard."""
+    code = generator.session()["code"]
+    for number in range(22):
+        token = generator.told("POST", "/workshop/join", {"code": code, "name": f"Person {number}"})["token"]
+        generator.told("POST", "/workshop/runs", {"line": line(score=90 - number)}, token=token)
+    last = visit(f"/tickets#token={token}")
+    expect(last.locator("#me dd")).to_have_text(["22", "69", "0"])
 
 
 @pytest.mark.parametrize("width", [1280, 390])
@@ -129,7 +169,7 @@ def test_admin_steers_with_the_token_only(visit: Visit, generator: Generator) ->
 def test_pages_fit_their_width(visit: Visit, generator: Generator, page: str, width: int) -> None:
     """Nothing sticks out sideways, with long names and scores on the page."""
     code = generator.session(name="An hour with a name that is as long as a name may be, 60")["code"]
-    who = {"code": code, "name": "Wolfeschlegelsteinhausenbergerdorff " + "x" * 20}
+    who = {"code": code, "name": "Wolfeschlegelsteinhausenbergerdorff" + "W" * 25}
     token = generator.told("POST", "/workshop/join", who)["token"]
     generator.told("POST", "/workshop/runs", {"line": line(score=88), "failure": "hung"}, token=token)
     key = token if page == "/tickets" else generator.facilitator
@@ -185,4 +225,6 @@ def test_nothing_of_the_people_is_cut_off_and_numbers_have_names(visit: Visit, g
     expect(board.locator("#columns .lab span")).to_have_text(["timeouts", "tx", "bulkheads", "autoscale"])
     for name in board.locator("#columns .lab span").all():
         assert name.evaluate("e => getComputedStyle(e).fontSize") != "0px"
+    name_px, row_px = (board.evaluate(f"document.querySelector('#leaders {e}').clientWidth") for e in ("th", "tr"))
+    assert name_px > row_px / 2
     generator.ask("POST", "/api/simulation/stop", {}, token="facilitator")

@@ -40,13 +40,13 @@ class Transport:
 
 
 class Open:
-    """A door for everybody; the facilitator's token is `key`."""
+    """A door for everybody; the facilitator's token is `key`, of `later` it is not known yet."""
 
     def refusal(self, caller: Caller) -> tuple[int, str]:
         return 0, ""
 
-    def is_facilitator(self, token: str) -> bool:
-        return token == "key"
+    def is_facilitator(self, token: str) -> bool | None:
+        return None if token == "later" else token == "key"
 
 
 class Line:
@@ -143,6 +143,16 @@ def test_end_of_the_process_is_told(line: Line) -> None:
     line.socket.shutdown()
     (told,) = line.read()
     assert (told.code, line.transport.is_closed) == (1001, True)
+
+
+def test_token_that_cannot_be_judged_yet_is_not_called_wrong(line: Line) -> None:
+    """A wrong token is told, a right one subscribes; before the database was asked the client is to come back."""
+    for token, kind in (("wrong", "error"), ("key", "subscribed")):
+        line.say(type="subscribe", topics=["*"], token=token)
+        assert line.read()[0]["type"] == kind
+    line.say(type="subscribe", topics=["*"], token="later")
+    (told,) = line.read()
+    assert (told.code, line.transport.is_closed) == (1013, True)
 
 
 def test_garbage_ends_the_connection(line: Line) -> None:

@@ -5,6 +5,7 @@ from tests.services.workshop.conftest import Made
 
 from labsvc.rest import Refused
 from labsvc.workshop.keys import new_token
+from labsvc.workshop.limits import Limit
 from labsvc.workshop.people import Wish
 
 
@@ -48,6 +49,15 @@ def test_wrong_code_is_refused_and_limited(made: Made) -> None:
     assert made.run(made.workshop.hall.join(code, Wish("Bob", "", "", ""), "10.0.0.2")).name == "Bob"
     made.clock.t_s += 61
     assert made.join("Eve")[1].name == "Eve"
+
+
+def test_nobody_is_told_to_wait_for_nothing() -> None:
+    """A wait of a tenth of a second is told as a second, as `retry-after` says."""
+    limit = Limit("joins", 600, lambda: 0.0)
+    for _ in range(600):
+        limit.spend("10.0.0.1")
+    with pytest.raises(Refused, match=r"wait 1 s$"):
+        limit.check("10.0.0.1")
 
 
 def test_unknown_token_is_refused_and_limited(made: Made) -> None:

@@ -56,6 +56,30 @@ def test_pasted_line_finds_its_participant(made: Made) -> None:
     assert made.run(made.workshop.hall.submit(zoe, line(by="Zoe", run="r4"), "")).is_new is False
 
 
+def test_somebody_elses_run_is_not_mine(made: Made) -> None:
+    """Who pastes the whole chat as a participant gets what nobody has sent; the owner's own runs stay the owner's."""
+    made.start()
+    alice, _ = made.join("Alice")
+    bob, _ = made.join("Bob")
+    made.run(made.workshop.hall.submit(alice, line(by="Alice", score=95), ""))
+    told = made.run(made.workshop.hall.paste(bob, line(by="Alice", score=95) + "\n" + line(by="login7", score=20)))
+    assert (told.added, told.known) == (1, 0)
+    assert told.problems == ["timeouts r1 by Alice: somebody else's run"]
+    assert [
+        leader.total for leader in made.run(made.workshop.analytics.leaderboard(None, through_ice=True)).participants
+    ] == [95, 20]
+
+
+def test_lab_that_is_not_of_this_hour_counts_nowhere(made: Made) -> None:
+    """Otherwise every made-up lab would be another hundred points."""
+    made.start()
+    alice, _ = made.join("Alice")
+    with pytest.raises(Refused, match="lab is 'easy', expected one of: timeouts"):
+        made.run(made.workshop.hall.submit(alice, line("easy", score=100), ""))
+    told = made.run(made.workshop.hall.paste(Who("facilitator"), line("easy", score=100)))
+    assert (told.added, len(told.problems)) == (0, 1)
+
+
 def test_broken_line_is_refused_in_one_line(made: Made) -> None:
     """A wrong check, or no line at all."""
     made.start()

@@ -6,6 +6,7 @@ const SHOWN = 60;
 
 const token = keptToken("facilitator");
 const worlds = new Map();
+const sections = new Map(); // world → its section, which stays while it changes
 const rate = new Rate(60);
 let scenarios = [];
 let shown = [];
@@ -22,7 +23,10 @@ const live = new Live({
       if (isLive) refresh();
     },
     event: take,
-    error: (text) => told(text, true),
+    error: () => { // a token of another database
+      sessionStorage.removeItem("facilitator");
+      location.reload();
+    },
   },
 });
 
@@ -74,7 +78,9 @@ function drawWorld(world) {
   const figures = counts.map(([name, value]) => `${value.toLocaleString("en")} ${wordsOf(name)}`).join(" · ");
   const paces = PACES.map((factor) => el("button", { "aria-pressed": String(world.pace === factor), disabled: !token,
     onclick: () => act("/api/simulation/pace", { world: world.world, factor }, `pace ${factor}×`) }, factor ? `${factor}×` : "Pause"));
-  return el("section", { class: "card world" },
+  const section = sections.get(world.world) || el("section", { class: "card world" });
+  sections.set(world.world, section);
+  fill(section,
     el("div", { class: "head" }, el("h2", {}, world.title), el("span", { class: "muted" }, world.running ? figures : "not running"),
       el("span", { class: "muted" }, world.simTime ? `its time: ${world.simTime.replace("T", " ").slice(0, 19)}` : "")),
     el("div", { class: "row pace", role: "group", "aria-label": "pace" }, ...paces,
@@ -82,6 +88,7 @@ function drawWorld(world) {
         if (confirm(`Reset ${world.title} to normal at once?`)) act("/api/simulation/reset", { world: world.world }, "reset");
       } }, "Reset")),
     el("div", { class: "cards" }, ...scenarios.filter((card) => card.world === world.world).map((card) => drawScenario(card, world))));
+  return section;
 }
 
 /** ordersToday → orders today */

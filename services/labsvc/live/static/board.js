@@ -31,7 +31,7 @@ function draw(told) {
   $("#paused").hidden = session?.state !== "paused";
   $("#join").hidden = !session || session.state === "ended";
   $("#reach").hidden = !isLoopback();
-  $("#hour").hidden = !session;
+  $("#hour").hidden = $("#tickets").hidden = $("#columns").hidden = !session;
   if (session) {
     say($("#code"), session.code);
     say($("#line"), `make join CODE=${session.code} AT=${location.origin}`);
@@ -44,7 +44,7 @@ function draw(told) {
   fill($("#recent"), ...(board.recent.length ? board.recent.map((run) => el("li", {}, el("span", { class: "who" }, run.name),
     el("span", { class: "what" }, `${run.lab} `, el("strong", {}, String(run.score))))) : [el("li", { class: "muted" }, "Nothing yet")]));
   const people = board.people;
-  say($("#people"), `solved of ${people.joined} people · ${people.ready} ready`);
+  say($("#people"), session ? `solved of ${people.joined} people · ${people.ready} ready` : "");
   tick();
 }
 
@@ -54,9 +54,8 @@ function drawLeaders({ leaders, session }) {
     ...labs.map((lab) => el("th", { class: "lab num", scope: "col", title: lab }, el("span", {}, lab))), el("th", { class: "total num", scope: "col" }, "total"));
   const body = $("#leaders");
   const before = new Map([...body.children].map((row) => [row.dataset.id, row.getBoundingClientRect().top]));
-  const rows = leaders.slice(0, shownRows()).map((leader) => leaderRow(leader, labs));
-  fill(body, ...rows);
-  for (const row of rows) glide(row, before.get(row.dataset.id));
+  fill(body, ...leaders.slice(0, shownRows()).map((leader) => leaderRow(leader, labs)));
+  for (const row of body.children) glide(row, before.get(row.dataset.id));
   solved = new Map(leaders.map((leader) => [leader.participant_id, leader.total]));
 }
 

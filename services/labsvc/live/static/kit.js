@@ -16,9 +16,15 @@ export function el(tag, attributes = {}, ...children) {
 
 export const $ = (selector) => document.querySelector(selector);
 
-/** Replace what an element holds. */
+/** Replace what an element holds. What would look the same stays: a button keeps its focus, and a press is not lost. */
 export function fill(target, ...children) {
-  target.replaceChildren(...children.filter((child) => child !== null && child !== undefined));
+  const wanted = children.filter((child) => child !== null && child !== undefined);
+  wanted.forEach((child, index) => {
+    const now = target.childNodes[index];
+    if (!now) target.append(child);
+    else if (now !== child && !now.isEqualNode(child)) now.replaceWith(child);
+  });
+  while (target.childNodes.length > wanted.length) target.lastChild.remove();
 }
 
 /** Set an element's text, touching the page only when it changes. */
@@ -27,10 +33,12 @@ export function say(target, text) {
   if (target.textContent !== wanted) target.textContent = wanted;
 }
 
-/** 754 → "12:34"; negative → "+0:12", over time. */
+/** 754 → "12:34", 14399 → "3:59:59"; negative → "+0:12", over time. */
 export function clockText(seconds) {
   const whole = Math.floor(Math.abs(seconds));
-  const text = `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
+  const two = (number) => String(number).padStart(2, "0");
+  const minutes = Math.floor(whole / 60);
+  const text = whole < 3600 ? `${minutes}:${two(whole % 60)}` : `${Math.floor(minutes / 60)}:${two(minutes % 60)}:${two(whole % 60)}`;
   return seconds < 0 ? `+${text}` : text;
 }
 

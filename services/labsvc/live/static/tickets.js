@@ -2,6 +2,7 @@
 import { $, Live, ask, clockText, el, fill, keptToken, say, segmentLeft, showLink } from "/static/kit.js";
 
 const LIFE_S = 30; // how often the server hears that somebody sits here
+const RANK_S = 15; // how often somebody behind the first twenty asks for the place
 const QUIET_S = 240; // after this long without a touch the page stops saying so, and the ticket goes back
 
 let token = keptToken("participant", localStorage);
@@ -9,6 +10,8 @@ let me = null;
 let mine = null; // {ticket, ahead, handled}
 let taken_s = 0; // when the ticket came, as of its held_for_s
 let board = null;
+let standing = null; // of mine, {rank, total}
+let ranked_s = 0; // when it was asked for
 let live = null;
 let touched_ms = Date.now();
 
@@ -35,7 +38,21 @@ function take(event) {
   else if (event.stream === "workshop.session") me.session = event.data;
   else if (event.data.participant_id === me.participant_id) refresh();
   if (board?.session?.id === me.session.id) me.session = board.session;
+  if (event.stream === "workshop.board") place();
   draw();
+}
+
+/** Find my place. The board tells the first twenty alone; who stands behind them asks for all, now and then. */
+async function place() {
+  const mine = (leaders) => leaders.find((leader) => leader.participant_id === me.participant_id);
+  const found = mine(board.leaders);
+  if (found) standing = found;
+  else if (Date.now() / 1000 - ranked_s > RANK_S) {
+    ranked_s = Date.now() / 1000;
+    const all = await ask("GET", "/api/workshop/analytics/leaderboard").catch(() => null);
+    if (all) standing = mine(all.participants);
+    draw();
+  }
 }
 
 async function refresh() {
@@ -94,8 +111,7 @@ function draw() {
     $("#ask").hidden = waits;
     $("#leave").hidden = !waits;
   }
-  const place = board?.leaders.find((leader) => leader.participant_id === me.participant_id);
-  fill($("#me"), ...[["place", place ? place.rank : "–"], ["points", place ? place.total : "–"], ["tickets", mine.handled]]
+  fill($("#me"), ...[["place", standing ? standing.rank : "–"], ["points", standing ? standing.total : "–"], ["tickets", mine.handled]]
     .map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, String(value)))));
   tick();
 }
