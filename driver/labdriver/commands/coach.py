@@ -12,7 +12,7 @@ from labdriver.report import history
 from labdriver.verbs import to_type
 
 
-@click.command("coach", epilog="Example: labdriver coach timeouts")
+@click.command("coach", epilog="Example: .venv/bin/labdriver coach timeouts")
 @_options.lab
 @click.option("--run", "run_id", metavar="ID", help="Which run; default: the newest of the lab.")
 @_options.as_json

@@ -14,12 +14,12 @@ from labdriver.report.leaderboard import Place
 from labdriver.score.line import ScoreLine
 
 
-@click.group("leaderboard", epilog="Example: labdriver leaderboard add < chat.txt")
+@click.group("leaderboard", epilog="Example: .venv/bin/labdriver leaderboard add < chat.txt")
 def COMMAND() -> None:
     """Collect score lines from a chat, show the board, freeze it."""
 
 
-@COMMAND.command("add", epilog="Example: labdriver leaderboard add 'SCORE lab=timeouts score=87 ...'")
+@COMMAND.command("add", epilog="Example: .venv/bin/labdriver leaderboard add 'SCORE lab=timeouts score=87 ...'")
 @click.argument("text", nargs=-1)
 @_options.as_json
 @click.pass_obj
@@ -43,7 +43,7 @@ def add(app: App, text: tuple[str, ...], as_json: bool) -> None:
         raise TargetMissed(f"{len(added.refused)} lines were refused", next_step="ask for the line again, whole")
 
 
-@COMMAND.command("show", epilog="Example: labdriver leaderboard show")
+@COMMAND.command("show", epilog="Example: .venv/bin/labdriver leaderboard show")
 @_options.as_json
 @click.pass_obj
 def show(app: App, as_json: bool) -> None:
@@ -62,7 +62,7 @@ def show(app: App, as_json: bool) -> None:
     publish.write_index(app.reports)
 
 
-@COMMAND.command("freeze", epilog="Example: labdriver leaderboard freeze")
+@COMMAND.command("freeze", epilog="Example: .venv/bin/labdriver leaderboard freeze")
 @click.option("--off", is_flag=True, help="Let the board run again.")
 @_options.as_json
 @click.pass_obj

@@ -22,7 +22,7 @@ BROWSERS = (
 )
 
 
-@click.command("picture", epilog="Example: labdriver picture timeouts")
+@click.command("picture", epilog="Example: .venv/bin/labdriver picture timeouts")
 @click.argument("lab")
 @click.option("--height", type=click.IntRange(400, 6000), default=1500, show_default=True, help="In pixels.")
 @_options.as_json
