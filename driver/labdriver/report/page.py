@@ -80,7 +80,7 @@ def render(
             baseline_started=when(baseline[0].head.started_at) if baseline else "",
             comparison=compare(baseline[0], record) if baseline else None,
             lost=[_lost(record, rule) for rule in card.rules if rule.lost],
-            facts=facts.facts(record),
+            facts=facts.facts(record, card),
             lag=facts.lag(record),
             data=embed.as_script(_data(view, drawn)),
             assets_href=assets_href,

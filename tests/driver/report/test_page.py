@@ -11,7 +11,8 @@ from tests.driver.strategies import Strategy, deadline, invented_price, stale_pr
 
 from labdriver.errors import Misuse
 from labdriver.record import Record
-from labdriver.report import page
+from labdriver.report import facts, page
+from labdriver.score import line
 from labdriver.score.card import judge
 
 STARTER, SOLUTION = build(starter, seed=1), build(deadline(0.5), seed=2, run=1)
@@ -56,6 +57,18 @@ def test_every_rule_and_lost_request_is_listed() -> None:
             assert f'id="lost-{rule.id}"' in text
             assert f"#{rule.lost[0].seq}" in text
     assert re.search(r"and \d+ more; all rows", text)
+
+
+@pytest.mark.parametrize("made", [STARTER, SOLUTION], ids=["starter", "solution"])
+def test_the_score_lines_ok_is_explained(made: Record) -> None:
+    """`ok=` counts right answers that came late too, the page's first figure does not: the facts tell both."""
+    card = judge(made)
+    told = dict(facts.facts(made, card))["right answers"]
+    right, late = (int(figure) for figure in re.findall(r"\b\d+\b", told)[:2])
+    assert right - late == card.metrics["in_time"]
+    ok = re.search(r"ok=\S+", told)
+    assert ok is not None
+    assert ok[0] in line.format(made.head, card)
 
 
 def test_every_panel_of_the_scenario_is_drawn_with_its_question() -> None:
