@@ -97,7 +97,11 @@ def facts(record: Record, card: Card) -> list[tuple[str, str]]:
         d = head.dependency
         injected = ", ".join(f"{count:,} × {kind}" for kind, count in d.injected.items()) or "none"
         found.append(
-            ("dependency", f"{d.calls:,} calls; faults injected: {injected}; clock {d.clock_offset_ms:+.1f} ms off")
+            (
+                "dependency",
+                f"{d.calls:,} calls, warm-up included; faults injected: {injected}; "
+                f"clock {d.clock_offset_ms:+.1f} ms off",
+            )
         )
     business = background.of(record)
     if business.sent:

@@ -52,7 +52,7 @@ def _gauges(view: View, role: str) -> Iterator[tuple[str, list[tuple[float, floa
         if name.startswith(f"{role}.calls_in_flight."):
             told = f"waiting on {name.rpartition('.')[2]}, says {role}"
         points = [(s.t_s, s.values[name]) for s in view.record.samples if name in s.values and 0 <= s.t_s <= view.end_s]
-        if told and points:
+        if told and any(value for _, value in points):
             yield told, points
 
 
