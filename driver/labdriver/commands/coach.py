@@ -36,6 +36,8 @@ def COMMAND(app: App, lab: str | None, run_id: str | None, as_json: bool) -> Non
         console.say(f"- {observation}")
     if advice.deciding:
         console.say(f"most points went here: {advice.deciding}")
+    else:
+        console.say("no point was lost: there is nothing to hint at", style="bold")
     if advice.hint:
         console.say(f"hint {advice.level} of {advice.levels}: {advice.hint}", style="bold")
     console.answer({"lab": lab_id, "run": entry.head.run, **vars(advice)})
