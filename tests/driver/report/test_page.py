@@ -59,6 +59,14 @@ def test_every_rule_and_lost_request_is_listed() -> None:
     assert re.search(r"and \d+ more; all rows", text)
 
 
+def test_a_figure_and_its_unit_stay_on_one_line() -> None:
+    """`80 %` is not torn apart on a phone; the charts' data and its script stay as they are."""
+    text, _, script = rendered(STARTER).partition("<script")
+    assert "12\u00a0%" in text
+    assert not re.search(r"\d (%|ms)(?!\w)", text.partition("</style>")[2])
+    assert "\u00a0" not in script
+
+
 @pytest.mark.parametrize("made", [STARTER, SOLUTION], ids=["starter", "solution"])
 def test_the_score_lines_ok_is_explained(made: Record) -> None:
     """`ok=` counts right answers that came late too, the page's first figure does not: the facts tell both."""
@@ -91,7 +99,7 @@ def test_ghost_of_the_earlier_run_is_dashed() -> None:
     with_ghost, without = rendered(SOLUTION, STARTER), rendered(SOLUTION)
     assert with_ghost.count("best earlier run") > without.count("best earlier run") == 0
     dashed = [
-        t for c in data_of(with_ghost)["charts"] for t in c["traces"] if t.get("line", {}).get("dash") == "4px,3px"
+        t for c in data_of(with_ghost)["charts"] for t in c["traces"] if t.get("line", {}).get("dash") == "9px,4px"
     ]
     assert len(dashed) == 3
 

@@ -96,6 +96,18 @@ def test_targets_are_drawn_where_their_rule_looks() -> None:
     assert (38.0, 16.0, 20.0) in spans
 
 
+def test_a_limit_is_drawn_where_its_rule_looks() -> None:
+    """Over the whole chart, or over the phases that the rule names, their first second left out."""
+    scenario = STARTER.record.head.scenario
+    tail = next(rule for rule in scenario.rules if rule.rule == "latency")
+    late = tail.model_copy(update={"params": tail.params | {"kinds": ["recovery"], "skip_s": 1}})
+    for rule, span in ((tail, (None, None)), (late, (15.0, 20.0))):
+        head = STARTER.record.head.model_copy(update={"scenario": scenario.model_copy(update={"rules": (rule,)})})
+        seen = View(replace(STARTER.evidence, record=replace(STARTER.record, head=head)), STARTER.card)
+        (target,) = latency.PANEL.draw(seen, None, latency.LatencyParams()).targets
+        assert (target.from_s, target.to_s) == span
+
+
 def test_processor_answer_follows_the_samples() -> None:
     """Below 80 % of a core it was not the processor; without samples nobody knows."""
     params = cpu.CpuParams(roles=("api", "depsim"))
