@@ -9,6 +9,7 @@ from labdriver.app import App
 from labdriver.commands import _options
 from labdriver.console import Console
 from labdriver.errors import Misuse, TargetMissed
+from labdriver.lab import find
 from labdriver.report import board, history, leaderboard, publish
 from labdriver.report.leaderboard import Place
 from labdriver.score.line import ScoreLine
@@ -51,13 +52,16 @@ def show(app: App, as_json: bool) -> None:
     console = Console(as_json=as_json)
     held = board.read(app.reports)
     places = leaderboard.rank(held.shows(history.read(app.reports).results()))
-    labs = sorted({lab for place in places for lab in place.best})
+    scored = {lab for place in places for lab in place.best}
+    labs = [lab for lab in find(app.labs) if lab in scored]
+    labs += sorted(scored - set(labs))
     if places:
         console.say(f"{'rank':>4}  {'participant':<24}" + "".join(f"{lab:>12}" for lab in labs) + f"{'total':>8}")
     for place in places:
         scores = "".join(f"{place.best[lab].score if lab in place.best else '–':>12}" for lab in labs)
         console.say(f"{place.rank:>4}  {place.by:<24}{scores}{place.total:>8}")
-    console.say(f"frozen at {board.stamp_time(held.frozen)}" if held.frozen else f"{len(places)} participants")
+    people = "1 participant" if len(places) == 1 else f"{len(places)} participants"
+    console.say(f"frozen at {board.stamp_time(held.frozen)}" if held.frozen else people)
     console.answer({"frozen": held.frozen or None, "places": [_place(place) for place in places]})
     publish.write_index(app.reports)
 
