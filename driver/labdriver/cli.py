@@ -18,7 +18,7 @@ from labdriver.app import App, find_root
 from labdriver.errors import EnvironmentFault, LabError
 from labdriver.verbs import to_type
 
-EPILOG = "Example: labdriver up && labdriver run timeouts --by alice"
+EPILOG = "Example: .venv/bin/labdriver run timeouts --by alice"
 
 
 class Verbs(click.Group):

@@ -26,6 +26,8 @@ class Live(Protocol):
     def in_flight(self) -> int: ...
     @property
     def p95_ms(self) -> float | None: ...
+    @property
+    def p95_censored(self) -> bool: ...
 
 
 class Meter(Protocol):
@@ -52,7 +54,7 @@ def meter(console: Console, *, total_s: float, start_s: float) -> Iterator[Meter
 
 def figures(live: Live) -> str:
     """One line of live figures."""
-    p95 = "   -" if live.p95_ms is None else f"{live.p95_ms:.0f} ms"
+    p95 = "   -" if live.p95_ms is None else f"{'≥ ' if live.p95_censored else ''}{live.p95_ms:.0f} ms"
     return f"{live.rate_rps:.0f} req/s  p95 {p95}  ok {live.ok}  failed {live.failed}  in flight {live.in_flight}"
 
 

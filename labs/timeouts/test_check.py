@@ -25,7 +25,7 @@ def quote(dependency: FakeDependency, sku: str = "oak-65") -> tuple[Reply, float
         try:
             reply = await respond(fake_deps(dependency), LAB, Request("GET", f"/quotes/{sku}"))
         except Exception as raised:  # the host turns what the edit raises into an honest 500
-            reply = Reply(500, {"error": str(raised)})
+            reply = Reply(500, {"error": str(raised).partition("\n")[0]})
         return reply, time.monotonic() - begun_s
 
     return run_virtual(ask(), limit_s=LIMIT_S)

@@ -45,7 +45,7 @@ def test_every_command_is_named_on_a_page_and_has_an_example(name: str) -> None:
     assert re.search(rf"(labdriver|make) ([a-z=-]+ )*{name}\b", pages), f"no page names `labdriver {name}`"
     command = cli.root.get_command(click.Context(cli.root), name)
     assert command is not None
-    assert "Example: labdriver" in (command.epilog or "")
+    assert "Example: .venv/bin/labdriver" in (command.epilog or "")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))

@@ -62,6 +62,12 @@ def starter(asked: Asked) -> Steps:
     return price_of(got) if got.price else (500, None)
 
 
+def stuck(asked: Asked) -> Steps:
+    """Loops for ever."""
+    yield Wait(None)
+    return 500, None
+
+
 def deadline(limit_s: float) -> Strategy:
     """The solution's shape: one deadline, then an honest failure."""
 

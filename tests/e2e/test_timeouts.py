@@ -103,16 +103,17 @@ def test_second_run_is_told_who_holds_the_stack(kit: Kit) -> None:
     assert "run timeouts by alice" in second.stderr
     first.send_signal(signal.SIGINT)
     first.communicate(timeout=60)
-    assert first.returncode == 0
+    assert first.returncode == 130
 
 
 def test_ctrl_c_keeps_what_was_measured(kit: Kit) -> None:
-    """An interrupted run has a report and an INVALID verdict that says when."""
+    """An interrupted run has a report and an INVALID verdict that says when; its exit code is a shell's for Ctrl-C."""
     process = kit.start("run", "timeouts", "--by", "alice")
     wait_for(process, "req/s")
     process.send_signal(signal.SIGINT)
     out, _ = process.communicate(timeout=30)
-    assert "verdict=INVALID" in out.strip().splitlines()[-1]
+    *_, score, last = out.strip().splitlines()
+    assert ("verdict=INVALID" in score, last, process.returncode) == (True, "stopped", 130)
     assert "interrupted" in out
 
 

@@ -12,7 +12,7 @@ from labdriver.stack import edits
 from labdriver.verbs import to_type
 
 
-@click.command("check", epilog="Example: labdriver check timeouts")
+@click.command("check", epilog="Example: .venv/bin/labdriver check timeouts")
 @_options.lab
 @_options.as_json
 @click.pass_obj

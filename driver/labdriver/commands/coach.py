@@ -12,7 +12,7 @@ from labdriver.report import history
 from labdriver.verbs import to_type
 
 
-@click.command("coach", epilog="Example: labdriver coach timeouts")
+@click.command("coach", epilog="Example: .venv/bin/labdriver coach timeouts")
 @_options.lab
 @click.option("--run", "run_id", metavar="ID", help="Which run; default: the newest of the lab.")
 @_options.as_json
@@ -36,6 +36,8 @@ def COMMAND(app: App, lab: str | None, run_id: str | None, as_json: bool) -> Non
         console.say(f"- {observation}")
     if advice.deciding:
         console.say(f"most points went here: {advice.deciding}")
+    else:
+        console.say("no point was lost: there is nothing to hint at", style="bold")
     if advice.hint:
         console.say(f"hint {advice.level} of {advice.levels}: {advice.hint}", style="bold")
     console.answer({"lab": lab_id, "run": entry.head.run, **vars(advice)})

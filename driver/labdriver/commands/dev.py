@@ -8,7 +8,7 @@ from labdriver.commands import _options
 from labdriver.commands._change import show
 
 
-@click.command("dev", epilog="Example: labdriver dev")
+@click.command("dev", epilog="Example: .venv/bin/labdriver dev")
 @_options.as_json
 @click.pass_obj
 def COMMAND(app: App, as_json: bool) -> None:

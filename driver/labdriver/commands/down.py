@@ -7,7 +7,7 @@ from labdriver.commands import _options
 from labdriver.commands._change import show
 
 
-@click.command("down", epilog="Example: labdriver down")
+@click.command("down", epilog="Example: .venv/bin/labdriver down")
 @_options.as_json
 @click.pass_obj
 def COMMAND(app: App, as_json: bool) -> None:

@@ -15,7 +15,7 @@ from labdriver.verbs import to_type
 FILE = "facilitator.token"
 
 
-@click.command("facilitate", epilog="Example: labdriver facilitate")
+@click.command("facilitate", epilog="Example: .venv/bin/labdriver facilitate")
 @click.option(
     "--at", "url", metavar="URL", help="Address of the generator; without it the one of the stack that is up."
 )

@@ -17,7 +17,7 @@ from labdriver.stack.choose import held_ports
 from labdriver.verbs import to_type
 
 
-@click.command("join", epilog="Example: labdriver join K7QM4X --at http://10.0.0.5:8082 --by alice")
+@click.command("join", epilog="Example: .venv/bin/labdriver join K7QM4X --at http://10.0.0.5:8082 --by alice")
 @click.argument("code", required=False)
 @click.option("--at", "url", metavar="URL", help="Address of the board, as the facilitator shows it.")
 @_options.by

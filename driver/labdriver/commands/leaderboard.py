@@ -15,12 +15,12 @@ from labdriver.report.leaderboard import Place
 from labdriver.score.line import ScoreLine
 
 
-@click.group("leaderboard", epilog="Example: labdriver leaderboard add < chat.txt")
+@click.group("leaderboard", epilog="Example: .venv/bin/labdriver leaderboard add < chat.txt")
 def COMMAND() -> None:
     """Collect score lines from a chat, show the board, freeze it."""
 
 
-@COMMAND.command("add", epilog="Example: labdriver leaderboard add 'SCORE lab=timeouts score=87 ...'")
+@COMMAND.command("add", epilog="Example: .venv/bin/labdriver leaderboard add 'SCORE lab=timeouts score=87 ...'")
 @click.argument("text", nargs=-1)
 @_options.as_json
 @click.pass_obj
@@ -44,7 +44,7 @@ def add(app: App, text: tuple[str, ...], as_json: bool) -> None:
         raise TargetMissed(f"{len(added.refused)} lines were refused", next_step="ask for the line again, whole")
 
 
-@COMMAND.command("show", epilog="Example: labdriver leaderboard show")
+@COMMAND.command("show", epilog="Example: .venv/bin/labdriver leaderboard show")
 @_options.as_json
 @click.pass_obj
 def show(app: App, as_json: bool) -> None:
@@ -52,18 +52,21 @@ def show(app: App, as_json: bool) -> None:
     console = Console(as_json=as_json)
     held = board.read(app.reports)
     places = leaderboard.rank(held.shows(history.read(app.reports).results()))
-    labs = sorted({name for place in places for name in place.best})
+    scored = {name for place in places for name in place.best}
+    labs = [name for name in lab.find(app.labs) if name in scored]
+    labs += sorted(scored - set(labs))
     if places:
         console.say(f"{'rank':>4}  {'participant':<24}" + "".join(f"{name:>12}" for name in labs) + f"{'total':>8}")
     for place in places:
         scores = "".join(f"{place.best[name].score if name in place.best else '–':>12}" for name in labs)
         console.say(f"{place.rank:>4}  {place.by:<24}{scores}{place.total:>8}")
-    console.say(f"frozen at {board.stamp_time(held.frozen)}" if held.frozen else f"{len(places)} participants")
+    people = "1 participant" if len(places) == 1 else f"{len(places)} participants"
+    console.say(f"frozen at {board.stamp_time(held.frozen)}" if held.frozen else people)
     console.answer({"frozen": held.frozen or None, "places": [_place(place) for place in places]})
     publish.write_index(app.reports)
 
 
-@COMMAND.command("freeze", epilog="Example: labdriver leaderboard freeze")
+@COMMAND.command("freeze", epilog="Example: .venv/bin/labdriver leaderboard freeze")
 @click.option("--off", is_flag=True, help="Let the board run again.")
 @_options.as_json
 @click.pass_obj

@@ -9,7 +9,7 @@ from labdriver.new_lab import make
 from labdriver.verbs import to_type
 
 
-@click.command("new-lab", epilog="Example: labdriver new-lab retries")
+@click.command("new-lab", epilog="Example: .venv/bin/labdriver new-lab retries")
 @click.argument("lab_id", metavar="ID")
 @_options.as_json
 @click.pass_obj

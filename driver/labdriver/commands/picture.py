@@ -22,9 +22,9 @@ BROWSERS = (
 )
 
 
-@click.command("picture", epilog="Example: labdriver picture timeouts")
+@click.command("picture", epilog="Example: .venv/bin/labdriver picture timeouts")
 @click.argument("lab")
-@click.option("--height", type=click.IntRange(400, 6000), default=1500, show_default=True, help="In pixels.")
+@click.option("--height", type=click.IntRange(400, 6000), default=2020, show_default=True, help="In pixels.")
 @_options.as_json
 @click.pass_obj
 def COMMAND(app: App, lab: str, height: int, as_json: bool) -> None:

@@ -11,7 +11,7 @@ from labdriver.prefetch import prefetch, take
 from labdriver.stack.kube import bundle
 
 
-@click.command("prefetch", epilog="Example: labdriver prefetch /media/stick/bundle")
+@click.command("prefetch", epilog="Example: .venv/bin/labdriver prefetch /media/stick/bundle")
 @click.argument("source", required=False, metavar="[BUNDLE]", type=click.Path(path_type=Path))
 @_options.as_json
 @click.pass_obj

@@ -14,7 +14,7 @@ from labdriver.preflight.found import Found
 from labdriver.stack.choose import held_ports
 
 
-@click.command("preflight", epilog="Example: labdriver --runtime k3d preflight")
+@click.command("preflight", epilog="Example: .venv/bin/labdriver --runtime k3d preflight")
 @_options.as_json
 @click.pass_obj
 def COMMAND(app: App, as_json: bool) -> None:

@@ -10,7 +10,7 @@ from labdriver.console import Console
 from labdriver.run import Options
 
 
-@click.command("quickstart", epilog="Example: labdriver quickstart --by alice")
+@click.command("quickstart", epilog="Example: .venv/bin/labdriver quickstart --by alice")
 @_options.by
 @_options.scale
 @_options.no_open

@@ -16,7 +16,7 @@ from labdriver.rehearse.stage import LabTime, Outcome, Wish, rehearse
 P95_TARGET_MS = 100
 
 
-@click.command("rehearse", epilog="Example: labdriver rehearse --bots 80 --speed 30")
+@click.command("rehearse", epilog="Example: .venv/bin/labdriver rehearse --bots 80 --speed 30")
 @click.option("--bots", type=click.IntRange(1, 1000), default=80, show_default=True, help="Participants.")
 @click.option(
     "--minutes", type=click.FloatRange(1, 600), default=60, show_default=True, help="How much of the hour to play."

@@ -9,7 +9,7 @@ from labdriver.console import Console
 from labdriver.report import publish
 
 
-@click.command("report", epilog="Example: labdriver report")
+@click.command("report", epilog="Example: .venv/bin/labdriver report")
 @_options.as_json
 @_options.no_open
 @click.pass_obj

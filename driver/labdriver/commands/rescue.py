@@ -11,7 +11,7 @@ from labdriver.rescue import put_solution
 from labdriver.verbs import to_type
 
 
-@click.command("rescue", epilog="Example: labdriver rescue timeouts")
+@click.command("rescue", epilog="Example: .venv/bin/labdriver rescue timeouts")
 @_options.lab
 @_options.as_json
 @click.pass_obj

@@ -13,7 +13,7 @@ WITH_SESSION = "--with-session"
 STATUS_TIMEOUT_S = 2.0
 
 
-@click.command("reset", epilog="Example: labdriver reset")
+@click.command("reset", epilog="Example: .venv/bin/labdriver reset")
 @click.option(WITH_SESSION, is_flag=True, help="Also while a session runs here: its people and scores are wiped too.")
 @_options.as_json
 @click.pass_obj

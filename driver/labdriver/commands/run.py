@@ -26,7 +26,7 @@ from labdriver.verbs import to_type
 GOOD_SCORE = 90  # what a right fix reaches; below it the next step is the edit file
 
 
-@click.command("run", epilog="Example: labdriver run timeouts --by alice")
+@click.command("run", epilog="Example: .venv/bin/labdriver run timeouts --by alice")
 @_options.lab
 @_options.by
 @_options.scale
@@ -63,7 +63,7 @@ def COMMAND(
 
 
 def measure(app: App, lab: Lab, options: Options, *, console: Console, may_open: bool) -> Card:
-    """Run a lab from a ready stack to a published report and its score line."""
+    """Run a lab from a ready stack to a published report and its score line. Raises Abort when it was stopped."""
     whole(lab)
     check_rules(lab.scenario)
     page.check(lab.scenario)
@@ -73,6 +73,8 @@ def measure(app: App, lab: Lab, options: Options, *, console: Console, may_open:
     if app.is_nameless(options.by):
         console.say(f"note: {options.by} is a name that many share; BY=<your name> sets yours", style="yellow")
     scenario = lab.scenario.scaled(options.scale_ratio)
+    if any(rule.rule == "completion" for rule in scenario.rules):
+        console.say("live figures tell when jobs are accepted; the report tells when they were done", style="dim")
     with lock.hold(app.run_lock, what=f"run {lab.id}", by=options.by):
         with meter(console, total_s=scenario.warm_up_s + scenario.load_s, start_s=-scenario.warm_up_s) as show:
             made = run(lab, runtime, options, say=console.say, on_progress=show)
@@ -85,6 +87,8 @@ def measure(app: App, lab: Lab, options: Options, *, console: Console, may_open:
     console.line(line.format(made.head, card))
     if app.settings.may_open and may_open and not console.as_json and written is not None:
         open_page(written)
+    if made.head.ended == "interrupted":
+        raise click.Abort  # what was measured is told; a script does not go on as if it had been all
     return card
 
 

@@ -12,7 +12,7 @@ from labdriver.selftest.run import Outcome, run_checks
 from labdriver.verbs import to_type
 
 
-@click.command("selftest", epilog="Example: labdriver selftest schedule stopped")
+@click.command("selftest", epilog="Example: .venv/bin/labdriver selftest schedule stopped")
 @click.argument("checks", nargs=-1)
 @_options.as_json
 def COMMAND(checks: tuple[str, ...], as_json: bool) -> None:

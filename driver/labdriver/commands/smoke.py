@@ -10,7 +10,7 @@ from labdriver.stack.runtime import Runtime
 from labdriver.stack.smoke import Probe, probe
 
 
-@click.command("smoke", epilog="Example: labdriver smoke")
+@click.command("smoke", epilog="Example: .venv/bin/labdriver smoke")
 @_options.as_json
 @click.pass_obj
 def COMMAND(app: App, as_json: bool) -> None:

@@ -8,7 +8,7 @@ from labdriver.console import Console
 from labdriver.solutions import make
 
 
-@click.command("solutions", epilog="Example: labdriver solutions && git checkout step-1-solution -- labs")
+@click.command("solutions", epilog="Example: .venv/bin/labdriver solutions && git checkout step-1-solution -- labs")
 @_options.as_json
 @click.pass_obj
 def COMMAND(app: App, as_json: bool) -> None:

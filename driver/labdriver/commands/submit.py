@@ -16,7 +16,7 @@ from labdriver.verbs import to_type
 AFTER_RUN_TIMEOUT_S = 2.0  # nobody waits long for a board after a run; the outbox keeps what could not be sent
 
 
-@click.command("submit", epilog="Example: labdriver submit")
+@click.command("submit", epilog="Example: .venv/bin/labdriver submit")
 @_options.as_json
 @click.pass_obj
 def COMMAND(app: App, as_json: bool) -> None:

@@ -7,7 +7,7 @@ from labdriver.commands import _options
 from labdriver.commands._change import show
 
 
-@click.command("up", epilog="Example: labdriver --runtime local up")
+@click.command("up", epilog="Example: .venv/bin/labdriver --runtime local up")
 @_options.as_json
 @click.pass_obj
 def COMMAND(app: App, as_json: bool) -> None:

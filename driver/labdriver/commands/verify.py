@@ -16,7 +16,7 @@ from labdriver.verify import Proof, own_stacks, verify
 STACKS = 2  # a lab asks for less than a core
 
 
-@click.command("verify", epilog="Example: labdriver verify timeouts")
+@click.command("verify", epilog="Example: .venv/bin/labdriver verify timeouts")
 @click.argument("lab", nargs=-1)
 @click.option("--scale", type=click.FloatRange(0.1, 4), help="Length of the phases; default: as the lab's proofs say.")
 @click.option("--stacks", type=click.IntRange(1, 8), default=STACKS, show_default=True, help="Runs at the same time.")

@@ -48,6 +48,7 @@ class Progress:
     in_flight: int
     rate_rps: float  # sent within the last second
     p95_ms: float | None  # of the requests intended within the last second, unanswered ones at their age
+    p95_censored: bool  # that one has no answer yet: it will be longer
 
 
 @dataclass(frozen=True)

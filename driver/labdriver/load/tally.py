@@ -86,15 +86,19 @@ class Tally:
             "failed": self.failed,
             "in_flight": self.in_flight,
             "rate_rps": round(rate_rps, 1),
-            "p95_ms": self._p95_ms(now_mono_s - self._t0_s),
+            **self._p95(now_mono_s - self._t0_s),
         }
 
-    def _p95_ms(self, now_s: float) -> float | None:
+    def _p95(self, now_s: float) -> dict[str, Any]:
         """Of the requests intended within the last second; one without an answer counts at its age."""
         first, end = bisect_left(self._intended_s, now_s - 1.0), bisect_left(self._intended_s, now_s)
         if first == end:
-            return None
+            return {"p95_ms": None, "p95_censored": False}
         step = (end - first) // P95_ROWS + 1
         latency_s, intended_s = self._latency_s, self._intended_s
-        picked = sorted(latency_s[i] if latency_s[i] >= 0 else now_s - intended_s[i] for i in range(first, end, step))
-        return round(picked[min(len(picked) - 1, int(len(picked) * 0.95))] * 1e3, 1)
+        picked = sorted(
+            (latency_s[i], False) if latency_s[i] >= 0 else (now_s - intended_s[i], True)
+            for i in range(first, end, step)
+        )
+        p95_s, is_open = picked[min(len(picked) - 1, int(len(picked) * 0.95))]
+        return {"p95_ms": round(p95_s * 1e3, 1), "p95_censored": is_open}

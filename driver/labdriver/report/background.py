@@ -51,11 +51,11 @@ class Background:
 
 
 def of(record: Record) -> Background:
-    """From the start of the load to the last sample."""
+    """Seconds that lie in the load for their greater part: a look is a few milliseconds late, also the one at 0."""
     seconds: list[Second] = []
     before: Sample | None = None
     for sample in record.samples:
-        if before is not None and sample.t_s > max(before.t_s, 0):
+        if before is not None and before.t_s + sample.t_s > 0 and sample.t_s > before.t_s:
             seconds.append(_second(before, sample))
         before = sample
     return Background(tuple(seconds))
@@ -71,7 +71,7 @@ def _second(before: Sample, after: Sample) -> Second:
             sent += round(grown)
             failed += round(grown) if not status.isdigit() or int(status) >= FAILED_FROM else 0
         took_s += sum(grown for _, grown in _grown(before, after, f"{role}.background_s"))
-    return Second(max(0.0, before.t_s), after.t_s, sent, failed, took_s / sent * 1000 if sent else 0.0)
+    return Second(before.t_s, after.t_s, sent, failed, took_s / sent * 1000 if sent else 0.0)
 
 
 def _is_whole(sample: Sample, role: str) -> bool:

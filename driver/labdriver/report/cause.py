@@ -53,6 +53,8 @@ def _effect(view: View) -> str:
     if m["dishonest"] > FEW_RATIO * m["attempted"]:
         claimed = sum(claim.row.outcome == "ok" for claim in view.evidence.claims)
         return f"{m['dishonest']:,} of {claimed:,} answers were false: the dependency's ledger does not know them."
+    if m["hung"] == m["attempted"]:
+        return f"None of {m['attempted']:,} requests was answered, not even while all was well."
     if m["hung"] > MANY_RATIO * m["attempted"]:
         return (
             f"{m['hung']:,} of {m['attempted']:,} requests were still waiting at the end: nothing limits how long a "

@@ -64,9 +64,9 @@ def lag(record: Record) -> Lag:
     return Lag(tone, f"load {told} (p99 {p99_ms:.1f} ms)")
 
 
-def facts(record: Record) -> list[tuple[str, str]]:
+def facts(record: Record, card: Card) -> list[tuple[str, str]]:
     """What a reader needs to repeat or doubt the run."""
-    head = record.head
+    head, m = record.head, card.metrics
     counts = {name: sum(r.outcome == name for r in record.scored()) for name in ("ok", "failed", "hung", "unsent")}
     planned = f"{sum(counts.values()):,} = " + " + ".join(f"{count:,} {name}" for name, count in counts.items())
     found = [
@@ -80,6 +80,10 @@ def facts(record: Record) -> list[tuple[str, str]]:
             f"{head.load_s:g} s, phases × {head.scale_ratio:g}, {head.scenario.arrivals} arrivals, ended {head.ended}",
         ),
     ]
+    if m["succeeded"]:
+        late = m["succeeded"] - m["in_time"]
+        told = f"{m['succeeded']:,}, {late:,} of them too late; ok={m['ok_ratio']:.3f} in the score line counts both"
+        found.append(("right answers", told))
     if head.generator is not None:
         g = head.generator
         found.append(
@@ -93,7 +97,11 @@ def facts(record: Record) -> list[tuple[str, str]]:
         d = head.dependency
         injected = ", ".join(f"{count:,} × {kind}" for kind, count in d.injected.items()) or "none"
         found.append(
-            ("dependency", f"{d.calls:,} calls; faults injected: {injected}; clock {d.clock_offset_ms:+.1f} ms off")
+            (
+                "dependency",
+                f"{d.calls:,} calls, warm-up included; faults injected: {injected}; "
+                f"clock {d.clock_offset_ms:+.1f} ms off",
+            )
         )
     business = background.of(record)
     if business.sent:

@@ -6,6 +6,7 @@ Pure: text out, no file written, no clock read. Everything a participant may hav
 for the charts stands as JSON in the page. plotly.py is not imported: the charts are plain data for plotly.js.
 """
 
+import re
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import cache
@@ -27,6 +28,7 @@ from labdriver.score.evidence import gather, params
 from labdriver.score.rule import percent
 
 HERE = Path(__file__).parent
+UNIT = re.compile(r"(?<=\d) (?=%|ms\b)")
 TOLD_LOSSES = 30  # lost requests listed a rule; the rest are in samples.json.gz
 
 Earlier = tuple[Record, Card]
@@ -80,7 +82,7 @@ def render(
             baseline_started=when(baseline[0].head.started_at) if baseline else "",
             comparison=compare(baseline[0], record) if baseline else None,
             lost=[_lost(record, rule) for rule in card.rules if rule.lost],
-            facts=facts.facts(record),
+            facts=facts.facts(record, card),
             lag=facts.lag(record),
             data=embed.as_script(_data(view, drawn)),
             assets_href=assets_href,
@@ -117,6 +119,7 @@ def environment() -> Environment:
         loader=FileSystemLoader(HERE / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_tied,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -125,6 +128,11 @@ def environment() -> Environment:
     made.filters["points"] = lambda value: f"{value:g}"
     made.filters["percent"] = percent
     return made
+
+
+def _tied(value: Any) -> Any:
+    """A figure and its unit stay on one line; what is HTML already is left alone."""
+    return value if not isinstance(value, str) or hasattr(value, "__html__") else UNIT.sub("\u00a0", value)
 
 
 def when(started_at: str) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Generic
 
+from labdriver.lab import Phase
 from labdriver.record import Record
 from labdriver.score.card import Card
 from labdriver.score.evidence import Claim, Evidence, Params
@@ -38,6 +39,12 @@ class View:
     def end_s(self) -> float:
         """Where the charts end: the last request closed, never before the load's end."""
         return max(self.record.head.end_s, self.load_s, 1.0)
+
+    def spans(self, kinds: Iterable[str], *, skip_s: float = 0) -> list[tuple[Phase, float, float]]:
+        """Phases of these kinds, each with the seconds from which and to which a rule looks at it."""
+        phases, wanted = self.record.head.scenario.phases, set(kinds)
+        starts = zip(phases, self.evidence.phase_starts_s, strict=False)
+        return [(p, start_s + skip_s, start_s + p.duration_s) for p, start_s in starts if p.kind in wanted]
 
 
 @dataclass(frozen=True)
@@ -88,9 +95,9 @@ def line(name: str, points: Points, colour: str, *, width: float = 2, step: bool
 
 
 def ghost(name: str, points: Points, *, step: bool = False) -> Trace:
-    """The same of an earlier run: thin and dashed, behind everything."""
+    """The same of an earlier run: thin and dashed (longer than plotly's dots of 3 px), behind everything."""
     trace = line(name, points, "ghost", width=1.5, step=step)
-    trace["line"]["dash"] = "4px,3px"
+    trace["line"]["dash"] = "9px,4px"
     return trace
 
 

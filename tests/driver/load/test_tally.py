@@ -36,13 +36,17 @@ def test_progress_counts_what_happened(spool_fd: int) -> None:
 
 
 def test_progress_p95_counts_open_requests_at_their_age(spool_fd: int) -> None:
-    """Ten requests, one of them open since 0.9 s: that is the p95."""
+    """Ten requests, one of them open since 0.95 s: that is the p95, at least."""
     tally = Tally([i / 10 for i in range(10)], t0_mono_s=T0_S, spool_fd=spool_fd)
     for seq in range(10):
         tally.started(seq, T0_S + seq / 10)
         if seq:
             end(tally, seq, seq / 10 + 0.004)
-    assert tally.progress(T0_S + 0.95)["p95_ms"] == pytest.approx(950)
+    told = tally.progress(T0_S + 0.95)
+    assert (told["p95_ms"], told["p95_censored"]) == (pytest.approx(950), True)
+    end(tally, 0, 0.94)
+    told = tally.progress(T0_S + 0.95)
+    assert (told["p95_ms"], told["p95_censored"]) == (pytest.approx(940), False)
 
 
 def test_progress_without_requests_in_the_last_second_has_no_p95(spool_fd: int) -> None:

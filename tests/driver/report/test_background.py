@@ -58,7 +58,7 @@ def test_it_is_told_and_drawn_apart() -> None:
     assert dotted["text"] == ["1 failed, mean 100 ms", "2 failed, mean 71 ms"]
     assert [key.shape for key in chart.keys if key.name == "the live business"] == ["dot-line"]
     told = "Beside the load, the live business sent 14 requests, 3 failed; no rule counts them."
-    assert dict(facts.facts(BUSY))["live business"] == told
+    assert dict(facts.facts(BUSY, judge(BUSY)))["live business"] == told
 
 
 def test_a_busy_business_fits_into_the_chart() -> None:
@@ -67,13 +67,20 @@ def test_a_busy_business_fits_into_the_chart() -> None:
     assert chart_of(SOLUTION).y_range[1] < 100 < 500 < chart_of(busy).y_range[1]
 
 
+def test_a_late_look_makes_no_peak() -> None:
+    """The second before the load, looked at 7 ms after its start, is not seven milliseconds full of requests."""
+    made = business({-1.0: look(0, 0, 0), 0.007: look(5, 0, 1), 1.0: look(6, 0, 1.1)})
+    assert [second.sent for second in background.of(made).seconds] == [1]
+    assert chart_of(made).y_range == chart_of(SOLUTION).y_range
+
+
 @pytest.mark.parametrize(
     "made", [SOLUTION, business({0.0: look(5, 1, 2), 1.0: look(5, 1, 2)})], ids=["never_any", "none_in_the_run"]
 )
 def test_without_any_there_is_no_trace_of_it(made: Record) -> None:
     """Neither line, nor key, nor sentence."""
     chart = chart_of(made)
-    assert "live business" not in str((chart.traces, chart.keys, facts.facts(made)))
+    assert "live business" not in str((chart.traces, chart.keys, facts.facts(made, judge(made))))
 
 
 def test_restarted_and_silent_replicas_invent_no_requests() -> None:

@@ -69,6 +69,13 @@ def test_answers_of_a_run_where_nobody_waited() -> None:
     ]
 
 
+def test_looks_are_counted_as_the_rule_counts_them() -> None:
+    """What settles after the 20 s of the load is drawn and may be the oldest, but is no look of the rule."""
+    seen = view(*[(1, 0, 0.2, 0, 0)] * 20, (1, 0, 0.9, 0, 0))
+    told = "Longer than 120 ms in 20 of 20 looks; the oldest transaction seen was 900 ms old."
+    assert answers(seen)[1] == told
+
+
 def test_run_without_samples_says_so() -> None:
     """A service that was not to be read is no good news."""
     assert answers(NONE) == ["No samples were taken."] * 3

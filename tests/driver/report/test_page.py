@@ -11,7 +11,8 @@ from tests.driver.strategies import Strategy, deadline, invented_price, stale_pr
 
 from labdriver.errors import Misuse
 from labdriver.record import Record
-from labdriver.report import page
+from labdriver.report import facts, page
+from labdriver.score import line
 from labdriver.score.card import judge
 
 STARTER, SOLUTION = build(starter, seed=1), build(deadline(0.5), seed=2, run=1)
@@ -58,6 +59,26 @@ def test_every_rule_and_lost_request_is_listed() -> None:
     assert re.search(r"and \d+ more; all rows", text)
 
 
+def test_a_figure_and_its_unit_stay_on_one_line() -> None:
+    """`80 %` is not torn apart on a phone; the charts' data and its script stay as they are."""
+    text, _, script = rendered(STARTER).partition("<script")
+    assert "12\u00a0%" in text
+    assert not re.search(r"\d (%|ms)(?!\w)", text.partition("</style>")[2])
+    assert "\u00a0" not in script
+
+
+@pytest.mark.parametrize("made", [STARTER, SOLUTION], ids=["starter", "solution"])
+def test_the_score_lines_ok_is_explained(made: Record) -> None:
+    """`ok=` counts right answers that came late too, the page's first figure does not: the facts tell both."""
+    card = judge(made)
+    told = dict(facts.facts(made, card))["right answers"]
+    right, late = (int(figure) for figure in re.findall(r"\b\d+\b", told)[:2])
+    assert right - late == card.metrics["in_time"]
+    ok = re.search(r"ok=\S+", told)
+    assert ok is not None
+    assert ok[0] in line.format(made.head, card)
+
+
 def test_every_panel_of_the_scenario_is_drawn_with_its_question() -> None:
     """One chart a panel, each with a question, an answer and data."""
     charts = data_of(rendered(SOLUTION, STARTER))["charts"]
@@ -78,7 +99,7 @@ def test_ghost_of_the_earlier_run_is_dashed() -> None:
     with_ghost, without = rendered(SOLUTION, STARTER), rendered(SOLUTION)
     assert with_ghost.count("best earlier run") > without.count("best earlier run") == 0
     dashed = [
-        t for c in data_of(with_ghost)["charts"] for t in c["traces"] if t.get("line", {}).get("dash") == "4px,3px"
+        t for c in data_of(with_ghost)["charts"] for t in c["traces"] if t.get("line", {}).get("dash") == "9px,4px"
     ]
     assert len(dashed) == 3
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 from tests.driver.record_builder import build, cut
-from tests.driver.strategies import Strategy, cache, deadline, drop_the_call, invented_price, refuse_all, starter
+from tests.driver.strategies import Strategy, cache, deadline, drop_the_call, invented_price, refuse_all, starter, stuck
 
 from labdriver.record import Record
 from labdriver.report import page, seconds
@@ -56,6 +56,15 @@ def test_open_requests_are_exact() -> None:
     assert [key.name for key in chart.keys][1:] == ["open, says api"]
 
 
+def test_calls_that_a_lab_never_makes_are_not_drawn() -> None:
+    """The api counts its calls to every dependency, also those of other labs: zeros all along."""
+    calls = {"api.calls_in_flight.pricing": 3.0, "api.calls_in_flight.payment": 0.0}
+    samples = tuple(replace(sample, values=calls) for sample in STARTER.record.samples)
+    seen = view_of(replace(STARTER.record, samples=samples))
+    chart = in_flight.PANEL.draw(seen, None, in_flight.InFlightParams(roles=("api",)))
+    assert [key.name for key in chart.keys][1:] == ["waiting on pricing, says api"]
+
+
 def test_hung_requests_are_marked_at_their_age() -> None:
     """Every request without an answer is a cross at how long it had waited when the run ended."""
     chart = latency.PANEL.draw(STARTER, None, latency.LatencyParams())
@@ -87,6 +96,18 @@ def test_targets_are_drawn_where_their_rule_looks() -> None:
     assert (38.0, 16.0, 20.0) in spans
 
 
+def test_a_limit_is_drawn_where_its_rule_looks() -> None:
+    """Over the whole chart, or over the phases that the rule names, their first second left out."""
+    scenario = STARTER.record.head.scenario
+    tail = next(rule for rule in scenario.rules if rule.rule == "latency")
+    late = tail.model_copy(update={"params": tail.params | {"kinds": ["recovery"], "skip_s": 1}})
+    for rule, span in ((tail, (None, None)), (late, (15.0, 20.0))):
+        head = STARTER.record.head.model_copy(update={"scenario": scenario.model_copy(update={"rules": (rule,)})})
+        seen = View(replace(STARTER.evidence, record=replace(STARTER.record, head=head)), STARTER.card)
+        (target,) = latency.PANEL.draw(seen, None, latency.LatencyParams()).targets
+        assert (target.from_s, target.to_s) == span
+
+
 def test_processor_answer_follows_the_samples() -> None:
     """Below 80 % of a core it was not the processor; without samples nobody knows."""
     params = cpu.CpuParams(roles=("api", "depsim"))
@@ -105,6 +126,7 @@ def test_processor_answer_follows_the_samples() -> None:
         (deadline(5), "people waited longer than 1,000 ms"),
         (deadline(0.02), "Even while all was well, only"),
         (refuse_all, "Even while all was well, only 0 % of requests"),
+        (stuck, "None of 800 requests was answered, not even while all was well."),
         (invented_price, "128 of 800 answers were false"),
         (cache(stale=False), "answers were false"),
         (drop_the_call, "pricing was unwell for 8 s and was never called meanwhile. 800 of 800 answers were false"),

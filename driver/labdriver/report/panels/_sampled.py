@@ -14,5 +14,10 @@ def looks(view: View, figure: str) -> Looks:
     ]
 
 
+def in_load(view: View, points: Looks) -> Looks:
+    """Those that the rules count; what settles afterwards is drawn too."""
+    return [(t_s, value) for t_s, value in points if t_s < view.load_s]
+
+
 def highest(points: Looks) -> float:
     return max((value for _, value in points), default=0.0)

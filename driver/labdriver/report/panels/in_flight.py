@@ -51,7 +51,7 @@ def _gauges(view: View, role: str) -> Iterator[tuple[str, _sampled.Looks]]:
         if name.startswith(f"{role}.calls_in_flight."):
             told = f"waiting on {name.rpartition('.')[2]}, says {role}"
         points = _sampled.looks(view, name)
-        if told and points:
+        if told and any(value for _, value in points):
             yield told, points
 
 

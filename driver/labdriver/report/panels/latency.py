@@ -90,8 +90,13 @@ def _range(views: Sequence[View]) -> tuple[float, float]:
 
 
 def _targets(view: View) -> list[Target]:
-    rules = [rule.params for rule in view.record.head.scenario.rules if rule.rule == "latency"]
-    return [Target(p["full_ms"], f"p{p['percentile']:g}: full points up to {p['full_ms']:,.0f} ms") for p in rules]
+    """Up to where full points go, over the phases that the rule looks at; over the whole chart when it names none."""
+    targets = []
+    for p in (rule.params for rule in view.record.head.scenario.rules if rule.rule == "latency"):
+        looks_at = view.spans(p["kinds"], skip_s=p.get("skip_s", 0)) if "kinds" in p else [(None, None, None)]
+        text = f"p{p['percentile']:g}: full points up to {p['full_ms']:,.0f} ms"
+        targets += [Target(p["full_ms"], text, from_s, to_s) for _, from_s, to_s in looks_at]
+    return targets
 
 
 PANEL = Panel("How long did people wait?", LatencyParams, draw)

@@ -25,7 +25,7 @@ def draw(view: View, earlier: View | None, params: PoolParams) -> Chart:
         traces.insert(0, ghost(GHOST_KEY_NAME, before))
         keys.append(GHOST_KEY)
     return Chart(
-        answer=_answer(used, waiting),
+        answer=_answer(view, used, waiting),
         traces=tuple(traces),
         keys=tuple(keys),
         unit="connections, callers",
@@ -33,14 +33,15 @@ def draw(view: View, earlier: View | None, params: PoolParams) -> Chart:
     )
 
 
-def _answer(used: _sampled.Looks, waiting: _sampled.Looks) -> str:
+def _answer(view: View, used: _sampled.Looks, waiting: _sampled.Looks) -> str:
     if not used:
         return "No samples were taken."
     most, queue = int(_sampled.highest(used)), int(_sampled.highest(waiting))
     if not queue:
         return f"Nobody waited when we looked; at most {most} of the pool's connections were in use."
-    stuck = sum(value > 0 for _, value in waiting)
-    return f"Up to {queue:,} callers waited for one of {most} connections, in {stuck} of {len(waiting)} seconds."
+    counted = _sampled.in_load(view, waiting)
+    stuck = sum(value > 0 for _, value in counted)
+    return f"Up to {queue:,} callers waited for one of {most} connections, in {stuck} of {len(counted)} seconds."
 
 
 PANEL = Panel("Who waited for a database connection?", PoolParams, draw)

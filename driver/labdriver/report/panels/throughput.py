@@ -27,6 +27,9 @@ def draw(view: View, earlier: View | None, params: ThroughputParams) -> Chart:
         Key("right answers in time", "good", "area"),
         Key("failed, late, false or never answered", "failed", "line"),
     ]
+    targets = tuple(_targets(view))
+    if targets:
+        keys.append(Key("full points from", "ink", "dot-line"))
     if earlier is not None:
         traces.insert(0, ghost(GHOST_KEY_NAME, seconds.rate(earlier, earlier.evidence.in_time), step=True))
         keys.append(GHOST_KEY)
@@ -41,7 +44,7 @@ def draw(view: View, earlier: View | None, params: ThroughputParams) -> Chart:
         keys=tuple(keys),
         unit="requests / s",
         y_range=(0, max(top * 1.18, 1)),
-        targets=tuple(_targets(view)),
+        targets=targets,
     )
 
 
@@ -74,19 +77,10 @@ def _targets(view: View) -> list[Target]:
     """Where full points for right answers begin, over the phases that the rule looks at."""
     targets = []
     for rule in view.record.head.scenario.rules:
-        if rule.rule != "success":
-            continue
-        for index, phase in enumerate(view.record.head.scenario.phases):
-            if phase.kind in rule.params["kinds"]:
-                start_s = view.evidence.phase_starts_s[index]
-                targets.append(
-                    Target(
-                        phase.rate_rps * rule.params["full_ratio"],
-                        f"full points: {percent(rule.params['full_ratio'])}",
-                        start_s + rule.params.get("skip_s", 0),
-                        start_s + phase.duration_s,
-                    )
-                )
+        if rule.rule == "success":
+            full_ratio, skip_s = rule.params["full_ratio"], rule.params.get("skip_s", 0)
+            for phase, from_s, to_s in view.spans(rule.params["kinds"], skip_s=skip_s):
+                targets.append(Target(phase.rate_rps * full_ratio, percent(full_ratio), from_s, to_s))
     return targets
 
 

@@ -26,7 +26,7 @@ def draw(view: View, earlier: View | None, params: TransactionsParams) -> Chart:
         keys.append(GHOST_KEY)
     targets = tuple(_targets(view, figure))
     return Chart(
-        answer=_answer(ages, targets),
+        answer=_answer(view, ages, targets),
         traces=tuple(traces),
         keys=tuple(keys),
         unit="ms",
@@ -48,14 +48,15 @@ def _targets(view: View, figure: str) -> list[Target]:
     ]
 
 
-def _answer(ages: _sampled.Looks, targets: tuple[Target, ...]) -> str:
+def _answer(view: View, ages: _sampled.Looks, targets: tuple[Target, ...]) -> str:
     if not ages:
         return "No samples were taken."
     oldest = f"the oldest transaction seen was {_sampled.highest(ages):,.0f} ms old"
     if not targets:
         return f"{oldest[0].upper()}{oldest[1:]}."
-    over = sum(age > targets[0].value for _, age in ages)
-    return f"Longer than {targets[0].value:,.0f} ms in {over} of {len(ages)} looks; {oldest}."
+    counted = _sampled.in_load(view, ages)
+    over = sum(age > targets[0].value for _, age in counted)
+    return f"Longer than {targets[0].value:,.0f} ms in {over} of {len(counted)} looks; {oldest}."
 
 
 PANEL = Panel("How long did transactions stay open?", TransactionsParams, draw)

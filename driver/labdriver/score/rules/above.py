@@ -44,7 +44,9 @@ def evaluate(evidence: Evidence, params: AboveParams) -> Judged:
 def _lost(record: Record, sample: Sample, params: AboveParams) -> Lost:
     """The look, and the request that had just been due."""
     row: Row = min(record.scored(), key=lambda r: (abs(r.intended_s - sample.t_s), r.seq))
-    return Lost(sample.t_s, row.seq, row.target, f"{params.figure} was {sample.values[params.figure]:.3g}")
+    value = sample.values[params.figure]
+    seen = f"{value * 1000:,.0f} ms" if params.figure.endswith("_s") else f"{value:g}"
+    return Lost(sample.t_s, row.seq, row.target, f"{seen} were seen")
 
 
 RULE = Rule(AboveParams, evaluate)
