@@ -41,7 +41,9 @@ def add(app: App, text: tuple[str, ...], as_json: bool) -> None:
     publish.write_index(app.reports)
     console.answer({word: [_line(x) for x in getattr(added, word)] for word in ("new", "known", "refused")})
     if added.refused:
-        raise TargetMissed(f"{len(added.refused)} lines were refused", next_step="ask for the line again, whole")
+        raise TargetMissed(
+            "refused lines do not count, expected: a check that matches", next_step="ask for the line again"
+        )
 
 
 @COMMAND.command("show", epilog="Example: .venv/bin/labdriver leaderboard show")
@@ -55,11 +57,12 @@ def show(app: App, as_json: bool) -> None:
     scored = {name for place in places for name in place.best}
     labs = [name for name in lab.find(app.labs) if name in scored]
     labs += sorted(scored - set(labs))
+    width = max(map(len, ("participant", *(place.by for place in places))))
     if places:
-        console.say(f"{'rank':>4}  {'participant':<24}" + "".join(f"{name:>12}" for name in labs) + f"{'total':>8}")
+        console.say(f"{'rank':>4}  {'participant':<{width}}" + "".join(f"{name:>12}" for name in labs) + f"{'total':>8}")
     for place in places:
         scores = "".join(f"{place.best[name].score if name in place.best else '–':>12}" for name in labs)
-        console.say(f"{place.rank:>4}  {place.by:<24}{scores}{place.total:>8}")
+        console.say(f"{place.rank:>4}  {place.by:<{width}}{scores}{place.total:>8}")
     people = "1 participant" if len(places) == 1 else f"{len(places)} participants"
     console.say(f"frozen at {board.stamp_time(held.frozen)}" if held.frozen else people)
     console.answer({"frozen": held.frozen or None, "places": [_place(place) for place in places]})
