@@ -41,9 +41,7 @@ def add(app: App, text: tuple[str, ...], as_json: bool) -> None:
     publish.write_index(app.reports)
     console.answer({word: [_line(x) for x in getattr(added, word)] for word in ("new", "known", "refused")})
     if added.refused:
-        raise TargetMissed(
-            "refused lines do not count, expected: a check that matches", next_step="ask for the line again"
-        )
+        raise TargetMissed("refused lines do not count; the reason stands beside each", next_step="ask for whole lines")
 
 
 @COMMAND.command("show", epilog="Example: .venv/bin/labdriver leaderboard show")
@@ -59,7 +57,8 @@ def show(app: App, as_json: bool) -> None:
     labs += sorted(scored - set(labs))
     width = max(map(len, ("participant", *(place.by for place in places))))
     if places:
-        console.say(f"{'rank':>4}  {'participant':<{width}}" + "".join(f"{name:>12}" for name in labs) + f"{'total':>8}")
+        columns = "".join(f"{name:>12}" for name in labs)
+        console.say(f"{'rank':>4}  {'participant':<{width}}{columns}{'total':>8}")
     for place in places:
         scores = "".join(f"{place.best[name].score if name in place.best else '–':>12}" for name in labs)
         console.say(f"{place.rank:>4}  {place.by:<{width}}{scores}{place.total:>8}")
