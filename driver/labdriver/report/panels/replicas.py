@@ -36,7 +36,7 @@ def draw(view: View, earlier: View | None, params: ReplicasParams) -> Chart:
         traces=tuple(traces),
         keys=tuple(keys),
         unit="replicas",
-        y_range=(0, max(top, 1) + 0.6),
+        y_range=(0, max(top, 3) + 0.6),
     )
 
 

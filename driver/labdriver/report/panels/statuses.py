@@ -28,7 +28,7 @@ def ending(claim: Claim, *, in_time: bool) -> str:
         return f"no answer: {row.error or 'connection lost'}"
     if claim.label == "good":
         return f"{row.status} right" if in_time else f"{row.status} right, too late"
-    return f"{row.status}"
+    return f"{row.status} failed"
 
 
 def draw(view: View, earlier: View | None, params: StatusesParams) -> Chart:
