@@ -150,6 +150,20 @@ def test_board_fills_the_screen_without_an_hour(visit: Visit, generator: Generat
     assert board.evaluate("document.querySelector('.grid').getBoundingClientRect().bottom") > 700
 
 
+def test_board_shows_no_half_row_of_people(visit: Visit, generator: Generator) -> None:
+    """Of those who are here, as many as fit; all of them are counted."""
+    code = generator.session()["code"]
+    for number in range(59):
+        generator.told("POST", "/workshop/join", {"code": code, "name": f"Alexandra Featherstone {number}"})
+    board = visit("/board")
+    expect(board.locator("#arrived-count")).to_have_text("59")
+    last_px, card_px = (
+        board.evaluate(f"document.querySelector('{e}').getBoundingClientRect().bottom")
+        for e in ("#arrived li:last-child", ".leaders")
+    )
+    assert 0 < last_px < card_px
+
+
 def test_who_stands_behind_the_first_twenty_sees_a_place(visit: Visit, generator: Generator) -> None:
     """The board tells the first twenty alone; the page of the twenty-second asks for the whole leaderboard."""
     code = generator.session()["code"]
