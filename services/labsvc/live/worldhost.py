@@ -62,6 +62,7 @@ class Running:
         self._call = call
         self._told: Mapping[str, Any] = {}
         self._held_pace: float | None = None  # the pace to go back to, while the session is paused
+        self._due_pace: float | None = None  # to be set as soon as the world is open
         self.is_steered = False  # a command was applied since the world was kept, or it asks to be kept
         self.was_kept = False  # since it was opened, by this process or one before
 
@@ -108,16 +109,21 @@ class Running:
 
     def hold(self, on: bool) -> None:
         """Stop the world's time, or let it go on at the pace it had. Asking twice changes nothing."""
-        if self.world is None or on == (self._held_pace is not None):
+        if on == (self._held_pace is not None):
             return
         if on:
-            pace = float(self.world.state().get("pace", 1.0))
-            self.world.command("pace", factor=0.0)
-            self._held_pace = pace
+            self._held_pace = float(self.world.state().get("pace", 1.0)) if self.world else 0.0
+            self._due_pace = 0.0
         else:
-            pace, self._held_pace = self._held_pace or 1.0, None
-            self.world.command("pace", factor=pace)
-        self.look()
+            self._due_pace, self._held_pace = self._held_pace or 1.0, None
+        self.set_due_pace()
+
+    def set_due_pace(self) -> None:
+        """Set the pace that a pause or its end asked for. A world that opens may have been kept before that."""
+        if self.world is not None and self._due_pace is not None:
+            self.world.command("pace", factor=self._due_pace)
+            self._due_pace = None
+            self.look()
 
     def state(self) -> dict[str, Any]:
         """What everybody may see of this world."""
@@ -242,6 +248,7 @@ class Worlds:
         except Misuse as error:  # kept by another version, say: a new beginning is better than none
             structlog.get_logger().warning("world_not_restored", world=running.kind.name, why=str(error))
             running.world = await asyncio.to_thread(opened, saved=None)
+        running.set_due_pace()
         running.look()
 
     async def _run(self, running: Running) -> None:
