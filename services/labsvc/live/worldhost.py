@@ -61,7 +61,8 @@ class Running:
         self._desk = desk
         self._call = call
         self._told: Mapping[str, Any] = {}
-        self.held_pace: float | None = None  # the pace to go back to, while the session is paused
+        self._held_pace: float | None = None  # the pace to go back to, while the session is paused
+        self._due_pace: float | None = None  # to be set as soon as the world is open
         self.is_steered = False  # a command was applied since the world was kept, or it asks to be kept
         self.was_kept = False  # since it was opened, by this process or one before
 
@@ -98,9 +99,9 @@ class Running:
         """Steer the world. Raises Misuse, also while it does not run."""
         if self.world is None:
             raise Misuse(f"the world {self.kind.name} is not running yet; try again in a moment")
-        if name == "pace" and self.held_pace is not None:
-            self.held_pace = float(arguments["factor"])
-            return {"pace": 0, "after_the_pause": self.held_pace}
+        if name == "pace" and self._held_pace is not None:
+            self._held_pace = float(arguments["factor"])
+            return {"pace": 0, "after_the_pause": self._held_pace}
         told = self.world.command(name, **arguments)  # type: ignore[arg-type]  # checked by the endpoint
         self.is_steered = True
         self.look()
@@ -108,16 +109,25 @@ class Running:
 
     def hold(self, on: bool) -> None:
         """Stop the world's time, or let it go on at the pace it had. Asking twice changes nothing."""
-        if self.world is None or on == (self.held_pace is not None):
+        if on == (self._held_pace is not None):
             return
         if on:
-            pace = float(self.world.state().get("pace", 1.0))
-            self.world.command("pace", factor=0.0)
-            self.held_pace = pace
+            self._held_pace = float(self.world.state().get("pace", 1.0)) if self.world else 0.0
+            self._due_pace = 0.0
         else:
-            pace, self.held_pace = self.held_pace or 1.0, None
-            self.world.command("pace", factor=pace)
-        self.look()
+            self._due_pace, self._held_pace = self._held_pace or 1.0, None
+        self.set_due_pace()
+
+    def begin_anew(self) -> None:
+        """The database was wiped: the session went, and its pause with it."""
+        self.world = self._held_pace = self._due_pace = None
+
+    def set_due_pace(self) -> None:
+        """Set the pace that a pause or its end asked for. A world that opens may have been kept before that."""
+        if self.world is not None and self._due_pace is not None:
+            self.world.command("pace", factor=self._due_pace)
+            self._due_pace = None
+            self.look()
 
     def state(self) -> dict[str, Any]:
         """What everybody may see of this world."""
@@ -224,7 +234,7 @@ class Worlds:
                 log.error("world_ended")
             except Wiped:
                 log.info("world_begins_anew")
-                running.world = running.held_pace = None  # the pause went with the session
+                running.begin_anew()
                 continue
             except Exception:
                 log.exception("world_failed")
@@ -242,6 +252,7 @@ class Worlds:
         except Misuse as error:  # kept by another version, say: a new beginning is better than none
             structlog.get_logger().warning("world_not_restored", world=running.kind.name, why=str(error))
             running.world = await asyncio.to_thread(opened, saved=None)
+        running.set_due_pace()
         running.look()
 
     async def _run(self, running: Running) -> None:

@@ -154,6 +154,35 @@ def test_board_fills_the_screen_without_an_hour(visit: Visit, generator: Generat
     assert board.evaluate("document.querySelector('.grid').getBoundingClientRect().bottom") > 700
 
 
+def test_who_was_in_the_hour_before_is_told_so(visit: Visit, generator: Generator) -> None:
+    """A participant's page stays with the session that was joined, also while the next one runs."""
+    code = generator.session()["code"]
+    token = generator.told("POST", "/workshop/join", {"code": code, "name": "Ann"})["token"]
+    page = visit(f"/tickets#token={token}")
+    expect(page.locator("#step")).to_have_text("now")
+    generator.session(name="The next one")
+    for _ in range(2):
+        expect(page.locator("#none-title")).to_have_text("The hour is over")
+        expect(page.locator("#step")).to_have_text("the hour is over")
+        expect(page.locator("#where")).to_have_text("Monday")
+        expect(page.locator("#ask")).to_be_hidden()
+        page.reload()
+
+
+def test_board_shows_no_half_row_of_people(visit: Visit, generator: Generator) -> None:
+    """Of those who are here, as many as fit; all of them are counted."""
+    code = generator.session()["code"]
+    for number in range(59):
+        generator.told("POST", "/workshop/join", {"code": code, "name": f"Alexandra Featherstone {number}"})
+    board = visit("/board")
+    expect(board.locator("#arrived-count")).to_have_text("59")
+    last_px, card_px = (
+        board.evaluate(f"document.querySelector('{e}').getBoundingClientRect().bottom")
+        for e in ("#arrived li:last-child", ".leaders")
+    )
+    assert 0 < last_px < card_px
+
+
 def test_who_stands_behind_the_first_twenty_sees_a_place(visit: Visit, generator: Generator) -> None:
     """The board tells the first twenty alone; the page of the twenty-second asks for the whole leaderboard."""
     code = generator.session()["code"]

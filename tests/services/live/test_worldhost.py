@@ -258,6 +258,24 @@ def test_a_pause_goes_with_the_database_that_knew_of_it() -> None:
     played(scene, saves=saves)
 
 
+def test_pause_that_ends_before_the_world_is_open_ends() -> None:
+    """The generator ends in a pause and starts again; the session goes on while the world is still being opened."""
+    saves = Saves({"fake": '{"orders": 41, "tickets": 0, "scenario": null, "pace": 0.0}'})
+
+    async def play() -> None:
+        worlds = Worlds([QuickKind()], Hub(RealClock()), saves, QuickClock(), seed=1)
+        worlds.start(Desk())
+        try:
+            worlds.hold(True)
+            worlds.hold(False)
+            await until(lambda: worlds.running[0].world is not None)
+            assert worlds.one("fake").state()["pace"] == 1
+        finally:
+            await worlds.stop()
+
+    asyncio.run(play())
+
+
 def test_command_before_the_world_runs_is_refused() -> None:
     """A world that is not open yet says so."""
     running = Running(FakeKind(), Hub(RealClock()), Desk(), unreachable)

@@ -34,7 +34,7 @@ function draw(told) {
   $("#hour").hidden = $("#tickets").hidden = $("#columns").hidden = !session;
   if (session) {
     say($("#code"), session.code);
-    say($("#line"), `make join CODE=${session.code} AT=${location.origin}`);
+    say($("#line"), `make join CODE=${session.code} AT=${location.origin} BY=NAME`);
   }
   drawLeaders(board);
   drawArrivals(board);
@@ -67,8 +67,12 @@ function drawArrivals({ arrived, leaders, people, session }) {
   if (!waits) return;
   say($("#arrived-count"), people.joined);
   say($("#arrived-of"), `of ${session.expected} are here; the first score will stand here`);
-  const before = new Set([...$("#arrived").children].map((item) => item.textContent));
-  fill($("#arrived"), ...arrived.map((name) => el("li", { class: before.size && !before.has(name) ? "fresh" : "" }, name)));
+  const list = $("#arrived");
+  const before = new Set([...list.children].map((item) => item.textContent));
+  fill(list, ...arrived.map((name) => el("li", { class: before.size && !before.has(name) ? "fresh" : "" }, name)));
+  if (innerWidth <= 900) return;
+  const end_px = list.closest(".card").getBoundingClientRect().bottom - 12;
+  while (list.childElementCount && list.getBoundingClientRect().bottom > end_px) list.lastElementChild.remove(); // no half row
 }
 
 function leaderRow(leader, labs) {

@@ -35,11 +35,19 @@ async function open() {
 
 function take(event) {
   if (event.stream === "workshop.board") board = event.data;
-  else if (event.stream === "workshop.session") me.session = event.data;
+  else if (event.stream === "workshop.session") heard(event.data);
   else if (event.data.participant_id === me.participant_id) refresh();
-  if (board?.session?.id === me.session.id) me.session = board.session;
-  if (event.stream === "workshop.board") place();
+  if (event.stream === "workshop.board") {
+    heard(board.session);
+    place();
+  }
   draw();
+}
+
+/** A session is told of: mine, or a later one, so mine is over. */
+function heard(session) {
+  if (session?.id === me.session.id) me.session = session;
+  else if (session?.id > me.session.id) me.session = { ...me.session, state: "ended" };
 }
 
 /** Find my place. The board tells the first twenty alone; who stands behind them asks for all, now and then. */
@@ -104,11 +112,13 @@ function draw() {
     say($("#description"), ticket.description);
     fill($("#tags"), ...ticket.tags.map((tag) => el("span", {}, `#${tag}`)));
   } else {
-    const waits = mine.ahead !== null;
-    say($("#none-title"), waits ? (mine.ahead ? `${mine.ahead} before you` : "You are next") : "No ticket in your hands");
-    say($("#none-told"), waits ? "The next ticket comes by itself; this page may stay open in the background."
+    const isOver = me.session.state === "ended";
+    const waits = !isOver && mine.ahead !== null;
+    say($("#none-title"), isOver ? "The hour is over" : waits ? (mine.ahead ? `${mine.ahead} before you` : "You are next") : "No ticket in your hands");
+    say($("#none-told"), isOver ? "The next hour has another code: leave this browser, below, then join."
+      : waits ? "The next ticket comes by itself; this page may stay open in the background."
       : "The customers of the business write all the time. Take one whenever your lab can wait.");
-    $("#ask").hidden = waits;
+    $("#ask").hidden = waits || isOver;
     $("#leave").hidden = !waits;
   }
   fill($("#me"), ...[["place", standing ? standing.rank : "–"], ["points", standing ? standing.total : "–"], ["tickets", mine.handled]]
