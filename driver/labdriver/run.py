@@ -12,12 +12,13 @@ measured is collected; only a stack that was never ready ends without a record.
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from labdriver import growth, maintenance, record
-from labdriver.errors import EnvironmentFault
+from labdriver.errors import EnvironmentFault, LabError
 from labdriver.lab import Lab, Scenario
 from labdriver.load import drive
 from labdriver.load.plan import plan
@@ -231,20 +232,20 @@ def _stack_after(prepared: Prepared) -> record.Stack:
     Replicas that come and go by scaling are no restarts, and those that are just starting no problem.
     """
     after = prepared.runtime.status()
-    scales = prepared.scenario.scales
+    scaled = _scaled_roles(prepared)
     now = {r.name: r for r in after.replicas}
     restarts: dict[str, int] = {}
     for was in prepared.before.replicas:
         replica = now.get(was.name)
         ended = replica is None or replica.restarts > was.restarts or replica.pid != was.pid
-        if ended and was.role != scales:
+        if ended and was.role not in scaled:
             restarts[was.role] = restarts.get(was.role, 0) + max(1, replica.restarts - was.restarts if replica else 1)
     before = {r.name: r.restarts for r in prepared.before.replicas}
     for replica in after.replicas:
         again = replica.restarts - before.get(replica.name, 0)
-        if replica.role == scales and again > 0:
+        if replica.role in scaled and again > 0:
             restarts[replica.role] = restarts.get(replica.role, 0) + again
-    starting = tuple(f"{r.name}: {r.why}" for r in after.replicas if r.role == scales and not r.ready)
+    starting = tuple(f"{r.name}: {r.why}" for r in after.replicas if r.role in scaled and not r.ready)
     notes = tuple(problem for problem in after.problems if problem not in starting)
     lasting = maintenance.lasting(prepared.runtime.url(API)) if _asks_api(prepared.scenario) else None
     return record.Stack(
@@ -253,6 +254,13 @@ def _stack_after(prepared: Prepared) -> record.Stack:
         code=prepared.runtime.served_code(),
         maintenance=lasting.why if lasting else "",
     )
+
+
+def _scaled_roles(prepared: Prepared) -> set[str | None]:
+    """Roles whose replicas an autoscaler changes, that of another lab too: it goes on after its own run has ended."""
+    with suppress(LabError):
+        return {prepared.scenario.scales, *(target.role for target in prepared.runtime.scaling())}
+    return {prepared.scenario.scales}
 
 
 def _asks_api(scenario: Scenario) -> bool:

@@ -1,14 +1,11 @@
 """The driver's side of depsim: the script it sends, the ledger it reads back."""
 
-import json
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import AbstractContextManager
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
+from tests.driver.json_server import serving
 
 from labdriver import lab
 from labdriver.errors import EnvironmentFault
@@ -17,31 +14,9 @@ from labdriver.probe.dependency import DependencyClient, script
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@contextmanager
-def served(answers: dict[str, Any]) -> Iterator[str]:
+def served(answers: dict[str, Any]) -> AbstractContextManager[str]:
     """A server that answers each path with its JSON; a missing path is a 404."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            document = answers.get(self.path.split("?")[0])
-            body = json.dumps(document).encode()
-            self.send_response(200 if document is not None else 404)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    return serving(lambda path: (200 if path in answers else 404, answers.get(path)))
 
 
 def answers(**script_state: Any) -> dict[str, Any]:

@@ -1,13 +1,10 @@
 """A run waits for the end of maintenance, says so, and gives up in time."""
 
-import json
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
+from tests.driver.json_server import serving
 
 from labdriver import maintenance
 from labdriver.errors import EnvironmentFault
@@ -15,31 +12,10 @@ from labdriver.errors import EnvironmentFault
 ON = {"maintenance": {"until_s": 2_000_000_000.0, "left_s": 41.2, "why": "new roof"}}
 
 
-@contextmanager
-def readiness(*told: Any) -> Iterator[str]:
+def readiness(*told: Any) -> AbstractContextManager[str]:
     """An api whose `/readyz` tells one after the other; the last one stays."""
     left = list(told)
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            body = json.dumps(left.pop(0) if len(left) > 1 else left[0]).encode()
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    return serving(lambda _: (200, left.pop(0) if len(left) > 1 else left[0]))
 
 
 @pytest.fixture(autouse=True)

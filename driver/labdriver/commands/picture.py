@@ -44,7 +44,7 @@ def _screenshot(page: Path, picture: Path, *, height: int) -> None:
     browser = next((found for name in BROWSERS if (found := shutil.which(name))), None)
     if browser is None:
         raise EnvironmentFault("no Chromium found", next_step="sudo apt-get install -y chromium")
-    with tempfile.TemporaryDirectory() as profile:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:  # the browser may still write to it
         command = [browser, "--headless", "--no-sandbox", "--disable-quic", "--disable-background-networking"]
         command += ["--no-first-run", f"--user-data-dir={profile}", f"--window-size=1280,{height}", "--hide-scrollbars"]
         command += ["--virtual-time-budget=4000", f"--screenshot={picture}", page.as_uri()]

@@ -53,6 +53,18 @@ def losses(claims: Iterable[Claim]) -> tuple[Lost, ...]:
     return tuple(Lost.of(claim.row, claim.why) for claim in sorted(claims, key=lambda c: (c.row.intended_s, c.row.seq)))
 
 
+def lost_or_late(evidence: Evidence, claims: Iterable[Claim], *, within_ms: float, word: str) -> tuple[Lost, ...]:
+    """Claims that are not right, and those that are after `within_ms` only; `word`: what these are, right or done."""
+    lost = []
+    for claim in claims:
+        latency_ms = evidence.latency_ms(claim.row)
+        if not claim.right:
+            lost.append(Lost.of(claim.row, claim.why))
+        elif latency_ms > within_ms:
+            lost.append(Lost.of(claim.row, f"{word}, but after {latency_ms:,.0f} ms"))
+    return tuple(lost)
+
+
 def percent(ratio: float) -> str:
     """For people: `62 %`; a share that is neither all nor nothing never reads as such: `99.9 %`, `0.1 %`."""
     value = ratio * 100

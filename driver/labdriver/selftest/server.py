@@ -12,6 +12,7 @@ import json
 import math
 import os
 import random
+import select
 import signal
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from labdriver.errors import EnvironmentFault
 from labdriver.verbs import to_type
 
 ANSWER = b'{"ok":true,"n":1}'
+START_S = 20.0  # it takes a tenth of a second on an idle machine
 BACKLOG = 4096  # a stopped server takes 400 connections
 QUOTE_MEDIAN_S, QUOTE_SIGMA = 0.04, 0.3  # as the labs' dependency in health
 
@@ -93,8 +95,10 @@ class Server:
         ]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout
-        port = self._process.stdout.readline().strip()
+        said = select.select([self._process.stdout], [], [], START_S)[0]
+        port = self._process.stdout.readline().strip() if said else ""
         if not port:
+            self.__exit__()
             raise EnvironmentFault("the selftest's own server did not start", next_step=to_type("--debug", "selftest"))
         self.url = f"http://127.0.0.1:{port}"
 

@@ -55,7 +55,7 @@ class Shop(Protocol):
         """
 
     async def pay(self, order: Order, *, key: str = "") -> dict[str, Any]:
-        """Take the money: a call to another company, 150 ms and more. Returns the receipt, raises NotPaid.
+        """Take the money: a call to another company, 140 ms and more. Returns the receipt, raises NotPaid.
 
         The same `key` (the order's id, if you give none) never pays twice.
         """

@@ -3,12 +3,14 @@
 import random
 from typing import Any
 
+import psutil
 import pytest
 
-from labdriver.errors import Misuse
+from labdriver.errors import EnvironmentFault, Misuse
 from labdriver.load.drive import LoadResult
 from labdriver.record import Generator, Row
 from labdriver.score.compare import compare
+from labdriver.selftest import server
 from labdriver.selftest.bed import record_of, scenario
 from labdriver.selftest.check import Figure, Finding
 from labdriver.selftest.checks import schedule, stopped
@@ -113,6 +115,16 @@ def test_figure_holds_its_target(figure: Figure, holds: bool, target: str) -> No
 def test_finding_without_figures_does_not_hold() -> None:
     """No data is never a pass."""
     assert not Finding(()).holds
+
+
+def test_server_that_does_not_start_is_an_environment_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The wait has an end, and nothing is left running."""
+    monkeypatch.setattr(server, "START_S", 0)
+    started: list[psutil.Process] = []
+    monkeypatch.setattr(server.Server, "resume", lambda made: started.append(psutil.Process(made.pid)))
+    with pytest.raises(EnvironmentFault, match="own server did not start"):
+        server.Server()
+    assert not started[0].is_running()
 
 
 def test_run_checks_unknown_name_lists_the_known() -> None:

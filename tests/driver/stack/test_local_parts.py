@@ -53,6 +53,8 @@ def test_a_state_is_taken_when_it_is_gone_or_names_another(tmp_path: Path) -> No
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert unreadable == (None, False)
     assert (state.is_taken(path, 1), state.is_taken(path, 2)) == (False, True)
+    path.write_text('{"schema_version": 99}')
+    assert state.is_taken(path, 1)
     path.unlink()
     assert state.is_taken(path, 1)
 

@@ -7,7 +7,7 @@ from pydantic import Field
 from labdriver.lab import Share
 from labdriver.score import jobs
 from labdriver.score.evidence import Evidence, share
-from labdriver.score.rule import Judged, Lost, Rule, linear, percent
+from labdriver.score.rule import Judged, Rule, linear, lost_or_late, percent
 from labdriver.score.rules import _bulkhead
 
 
@@ -24,20 +24,14 @@ def evaluate(evidence: Evidence, params: CompletionParams) -> Judged:
     claims = [claim for claim in jobs.claims_of(evidence, params.request) if id(claim) in due]
     if not claims:
         return Judged(None, f"not evaluated: no {params.request} was due in a phase of kind {', '.join(params.kinds)}")
-    lost = []
-    for claim in claims:
-        latency_ms = evidence.latency_ms(claim.row)
-        if not claim.right:
-            lost.append(Lost.of(claim.row, claim.why))
-        elif latency_ms > params.within_ms:
-            lost.append(Lost.of(claim.row, f"done, but after {latency_ms:,.0f} ms"))
+    lost = lost_or_late(evidence, claims, within_ms=params.within_ms, word="done")
     ratio = share(len(claims) - len(lost), len(claims))
     reason = (
         f"{len(claims) - len(lost)} of {len(claims)} {params.request} jobs were done within {params.within_ms:,.0f} ms "
         f"({percent(ratio)}; full points from {percent(params.full_ratio)}, none at {percent(params.zero_ratio)})"
     )
     value = linear(ratio, zero=params.zero_ratio, full=params.full_ratio)
-    return _bulkhead.behind(evidence, params, Judged(value, reason, tuple(lost) if value < 1 else ()))
+    return _bulkhead.behind(evidence, params, Judged(value, reason, lost if value < 1 else ()))
 
 
 RULE = Rule(CompletionParams, evaluate)

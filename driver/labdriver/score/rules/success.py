@@ -6,7 +6,7 @@ from pydantic import Field
 
 from labdriver.lab import Model, Share
 from labdriver.score.evidence import Evidence, share
-from labdriver.score.rule import Judged, Lost, Rule, linear, percent
+from labdriver.score.rule import Judged, Rule, linear, lost_or_late, percent
 
 
 class SuccessParams(Model):
@@ -22,13 +22,7 @@ def evaluate(evidence: Evidence, params: SuccessParams) -> Judged:
     claims = evidence.in_kinds(params.kinds, skip_s=params.skip_s)
     if not claims:
         return Judged(None, f"not evaluated: no request was due in a phase of kind {', '.join(params.kinds)}")
-    lost = []
-    for claim in claims:
-        latency_ms = evidence.latency_ms(claim.row)
-        if not claim.right:
-            lost.append(Lost.of(claim.row, claim.why))
-        elif latency_ms > params.within_ms:
-            lost.append(Lost.of(claim.row, f"right, but after {latency_ms:,.0f} ms"))
+    lost = lost_or_late(evidence, claims, within_ms=params.within_ms, word="right")
     got = len(claims) - len(lost)
     false = sum(claim.label == "dishonest" for claim in claims)
     reason = (
@@ -38,7 +32,7 @@ def evaluate(evidence: Evidence, params: SuccessParams) -> Judged:
         f"none at {percent(params.zero_ratio)})"
     )
     value = linear(share(got, len(claims)), zero=params.zero_ratio, full=params.full_ratio)
-    return Judged(value, reason, tuple(lost) if value < 1 else ())
+    return Judged(value, reason, lost if value < 1 else ())
 
 
 RULE = Rule(SuccessParams, evaluate)

@@ -98,8 +98,12 @@ def read(path: Path) -> State | None:
 
 def is_taken(path: Path, pid: int) -> bool:
     """Whether the file is gone or names another supervisor; one that cannot be opened just now is neither."""
-    now = read(path)
-    return now.pid != pid if now else not path.exists()
+    try:
+        return parse(json.loads(path.read_text(encoding="utf-8"))).pid != pid
+    except (FileNotFoundError, NotADirectoryError, ValueError, TypeError, KeyError):
+        return True
+    except OSError:
+        return False
 
 
 def parse(document: dict[str, Any]) -> State:
