@@ -118,7 +118,7 @@ async def lock(db: Db, session: Session) -> None:
 async def wait(db: Db, session: Session, person_id: int, *, now_s: float) -> None:
     """Join the line, unless a ticket is in hand; who is in it already keeps the place. Call `lock` first."""
     if session.state != "running":
-        raise Refused(409, "the session is paused; tickets are handed out again when it goes on")
+        raise Refused(409, f"the session is {session.state}; tickets are handed out while it runs")
     await db.execute(
         "INSERT INTO workshop_waiting (person_id, session_id, since_s) SELECT %(person)s, %(session)s, %(now)s"
         " WHERE NOT EXISTS (SELECT 1 FROM workshop_tickets WHERE person_id = %(person)s AND state = 'held')"

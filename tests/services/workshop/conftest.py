@@ -19,7 +19,7 @@ from tests.services.live.wires import HandClock
 from labdriver.stack.local.postgres import Postgres, stand_in
 from labsvc.errors import Misuse
 from labsvc.rest import Who
-from labsvc.workshop import plan
+from labsvc.workshop import plan, store
 from labsvc.workshop.people import Wish
 from labsvc.workshop.shapes import Joined
 from labsvc.workshop.workshop import Workshop
@@ -160,8 +160,9 @@ Make = Callable[..., Made]
 
 
 @pytest.fixture
-def make(postgres: Server) -> Iterator[Make]:
+def make(postgres: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
     """Make workshops; a second one on the same database is a restart of the generator."""
+    monkeypatch.setattr(store, "WAIT_S", 60.0)  # a busy machine must not make them refuse
     postgres.wipe()
     clock = HandClock()
     with asyncio.Runner() as runner:

@@ -123,13 +123,16 @@ def test_silence_stands_still_in_a_pause_and_starts_anew_after_a_restart(make: M
     assert again.run(again.workshop.desk.mine(alice)).ticket.id == ticket.id
 
 
-def test_paused_session_hands_nothing_out(made: Made) -> None:
-    """While the session stands, asking says why."""
+def test_session_that_does_not_run_hands_nothing_out(made: Made) -> None:
+    """While the session stands, and when it is over, asking says why."""
     made.start()
     made.open_tickets(1)
     alice, _ = made.join("Alice")
     made.run(made.workshop.hour.pause(True))
-    with pytest.raises(Refused, match="paused"):
+    with pytest.raises(Refused, match="the session is paused"):
+        made.run(made.workshop.desk.ask(alice))
+    made.run(made.workshop.hour.stop())
+    with pytest.raises(Refused, match="the session is ended"):
         made.run(made.workshop.desk.ask(alice))
 
 
