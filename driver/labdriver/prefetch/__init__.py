@@ -20,6 +20,7 @@ from labdriver.settings import Settings
 from labdriver.stack.command import run
 from labdriver.stack.kube import bundle, image
 from labdriver.stack.kube.bundle import ARCHES, CHUNK_BYTES, File, Item
+from labdriver.stack.kube.observe import grouped
 from labdriver.stack.runtime import Say
 
 PULL_S = 1800.0
@@ -60,11 +61,11 @@ def _filled(path: Path, root: Path, settings: Settings, say: Say) -> Done:
             bundle.write(path, files, arch=_arch())
             fetched.append(item.image)
         except (EnvironmentFault, OSError) as error:
-            failed.append(f"{item.image} ({getattr(error, 'message', error)})")
+            failed.append(f"{item.image}: {getattr(error, 'message', error)}")
     _drop_strangers(path, {item.name for item in bundle.wanted(root)}, files)
     if failed:
         raise EnvironmentFault(
-            f"{len(failed)} of {len(bundle.wanted(root))} images are missing: {'; '.join(failed)}",
+            f"{len(failed)} of {len(bundle.wanted(root))} images are missing: {grouped(failed)}",
             next_step="make prefetch RUNTIME=k3d again, on a better network: it goes on from here",
         )
     bundle.write(path, files, arch=_arch())

@@ -133,7 +133,7 @@ def _is_newest(pod: Object, template: Object | None) -> bool:
 
 
 def grouped(lines: Iterable[str]) -> str:
-    """ "pod: reason" lines as one: pods with the same reason are named together."""
+    """ "pod: reason" lines as one: pods, or images, with the same reason are named together."""
     pods: dict[str, list[str]] = {}
     for line in lines:
         pod, _, reason = line.partition(": ")

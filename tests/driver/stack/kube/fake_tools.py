@@ -133,7 +133,7 @@ class Tools:
                 return 0, "", ""
             case ["pull", "--quiet", name]:
                 if not self.network:
-                    return 1, "", f"Error response from daemon: Get registry for {name}: no such host\n"
+                    return 1, "", "Error response from daemon: Get registry: no such host\n"
                 self.images.add(name)
                 return 0, f"{name}\n", ""
             case ["save", "-o", path, *names] if set(names) <= self.images:
