@@ -84,6 +84,8 @@ class NamedCluster:
         say(f"pushing {pushed}")
         tagged = run("docker", "tag", wanted.app, pushed, timeout_s=PUSH_S)
         ran = run("docker", "push", "--quiet", pushed, timeout_s=PUSH_S) if tagged.ok else tagged
+        run("docker", "image", "rm", pushed, timeout_s=PUSH_S)  # the name only: nobody would ever take it away
+        image.remove_older(wanted)
         if not ran.ok:
             raise EnvironmentFault(f"{pushed} was not pushed: {ran.last_words}", next_step=f"docker login {registry}")
         return pushed

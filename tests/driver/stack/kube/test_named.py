@@ -99,10 +99,13 @@ def test_down_removes_the_namespace_and_what_is_known_of_the_cluster(world: Worl
 
 
 def test_image_is_pushed_where_the_nodes_pull_from(world: World) -> None:
-    """LAB_REGISTRY: built, tagged, pushed, and asked for by that name."""
+    """LAB_REGISTRY: built, tagged, pushed, and asked for by that name. Docker keeps no name nor older edit."""
     world.tools.images.add(image.image(world.root).base)
+    world.tools.images.add("breakwater/labsvc:0ld")
     world.kube(registry="registry.example/team").up(world.say)
     wanted = image.image(world.root).app.rpartition(":")[2]
+    assert world.tools.called("docker", "image", "rm", f"registry.example/team/labsvc:{wanted}") != []
+    assert "breakwater/labsvc:0ld" not in world.tools.images
     assert world.tools.pushes == [f"registry.example/team/labsvc:{wanted}"]
     deployment = world.api.get("Deployment", "api")
     assert deployment is not None
