@@ -12,14 +12,14 @@ const orders = new Rate(ORDERS_WINDOW_S);
 const opened_s = Date.now() / 1000;
 
 const live = new Live({
-  topics: ["workshop.*", "world.*", "orders.*"],
+  topics: ["workshop.*", "world.*", "orders.placed"],
   on: {
     link: showLink,
     event: (event) => {
       if (event.stream === "workshop.board") draw(event.data);
       else if (event.stream === "workshop.session" && board) draw({ ...board, session: event.data });
       else if (event.stream.startsWith("world.")) drawWorld(event.data);
-      else if (event.stream.startsWith("orders.")) orders.add(Date.parse(event.timestamp) / 1000);
+      else if (event.stream === "orders.placed" && !event.past) orders.add(Date.parse(event.timestamp) / 1000);
     },
   },
 });
