@@ -113,6 +113,18 @@ def test_connection_is_lost_and_comes_back(visit: Visit, calm: Generator) -> Non
     expect(page.locator("#orders li").first).not_to_have_class("gap")
 
 
+def test_board_counts_orders_and_not_their_steps(visit: Visit, calm: Generator) -> None:
+    """Who opens the board is told the newest ten events of a stream: of orders, ten were placed and ten moved on."""
+    steer(calm, "scenario", scenarioId="rush-orders")
+    until_s = time.monotonic() + READY_S
+    while calm.told("GET", "/api/simulation/state")["worlds"][0]["figures"]["orders"] < 20:
+        assert time.monotonic() < until_s, "no orders come"
+        time.sleep(0.05)
+    steer(calm, "pace", factor=0)
+    board = visit("/board")
+    expect(board.locator("#orders")).to_have_text(re.compile("orders · 10 in the last minute"))
+
+
 def test_first_page_is_the_business_until_the_hour_begins(visit: Visit, calm: Generator) -> None:
     """`/` leads to the business, while a session runs to the board; the pages lead to each other."""
     calm.ask("POST", "/workshop/stop", {}, token="facilitator")

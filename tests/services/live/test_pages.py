@@ -3,11 +3,16 @@
 import re
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 from tests.services.live.conftest import Generator, Visit
 from tests.services.workshop.test_runs import line
 
 pytestmark = pytest.mark.browser
+
+
+def bottom_px(page: Page, selector: str) -> float:
+    """Where an element ends, from the top of the window."""
+    return float(page.locator(selector).evaluate("e => e.getBoundingClientRect().bottom"))
 
 
 def test_hour_from_start_to_ticket(visit: Visit, generator: Generator) -> None:
@@ -151,7 +156,7 @@ def test_board_fills_the_screen_without_an_hour(visit: Visit, generator: Generat
     board = visit("/board")
     expect(board.locator("#hour")).to_be_visible()
     board.evaluate("document.querySelector('#hour').hidden = true")
-    assert board.evaluate("document.querySelector('.grid').getBoundingClientRect().bottom") > 700
+    assert bottom_px(board, ".grid") > 700
 
 
 def test_who_was_in_the_hour_before_is_told_so(visit: Visit, generator: Generator) -> None:
@@ -176,11 +181,7 @@ def test_board_shows_no_half_row_of_people(visit: Visit, generator: Generator) -
         generator.told("POST", "/workshop/join", {"code": code, "name": f"Alexandra Featherstone {number}"})
     board = visit("/board")
     expect(board.locator("#arrived-count")).to_have_text("59")
-    last_px, card_px = (
-        board.evaluate(f"document.querySelector('{e}').getBoundingClientRect().bottom")
-        for e in ("#arrived li:last-child", ".leaders")
-    )
-    assert 0 < last_px < card_px
+    assert 0 < bottom_px(board, "#arrived li:last-child") < bottom_px(board, ".leaders")
 
 
 def test_who_stands_behind_the_first_twenty_sees_a_place(visit: Visit, generator: Generator) -> None:
@@ -189,6 +190,13 @@ def test_who_stands_behind_the_first_twenty_sees_a_place(visit: Visit, generator
     for number in range(22):
         token = generator.told("POST", "/workshop/join", {"code": code, "name": f"Person {number}"})["token"]
         generator.told("POST", "/workshop/runs", {"line": line(score=90 - number)}, token=token)
+    board = visit("/board", width=1920)
+    expect(board.locator("#leaders tr").first).to_be_visible()
+    rows_px, card_px = (
+        board.evaluate(f"document.querySelector('{e}').getBoundingClientRect().bottom")
+        for e in ("#leaders", ".leaders")
+    )
+    assert rows_px < card_px, "half a row is shown"
     last = visit(f"/tickets#token={token}")
     expect(last.locator("#me dd")).to_have_text(["22", "69", "0"])
 

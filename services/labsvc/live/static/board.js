@@ -3,6 +3,7 @@ import { $, Live, Rate, clockText, drawHour, drawSpark, el, fill, isLoopback, sa
 
 const ORDERS_WINDOW_S = 300;
 const SOON_S = 60;
+const PHONE_ROWS = 10;
 
 let board = null;
 let solved = new Map(); // participant → total, to mark what has just changed
@@ -11,14 +12,14 @@ const orders = new Rate(ORDERS_WINDOW_S);
 const opened_s = Date.now() / 1000;
 
 const live = new Live({
-  topics: ["workshop.*", "world.*", "orders.*"],
+  topics: ["workshop.*", "world.*", "orders.placed"],
   on: {
     link: showLink,
     event: (event) => {
       if (event.stream === "workshop.board") draw(event.data);
       else if (event.stream === "workshop.session" && board) draw({ ...board, session: event.data });
       else if (event.stream.startsWith("world.")) drawWorld(event.data);
-      else if (event.stream.startsWith("orders.")) orders.add(Date.parse(event.timestamp) / 1000);
+      else if (event.stream === "orders.placed" && !event.past) orders.add(Date.parse(event.timestamp) / 1000);
     },
   },
 });
@@ -36,6 +37,7 @@ function draw(told) {
     say($("#code"), session.code);
     say($("#line"), `make join CODE=${session.code} AT=${location.origin} BY=NAME`);
   }
+  tick(); // first: how high the stage is says how many rows fit
   drawLeaders(board);
   drawArrivals(board);
   drawLabs(board);
@@ -45,7 +47,6 @@ function draw(told) {
     el("span", { class: "what" }, `${run.lab} `, el("strong", {}, String(run.score))))) : [el("li", { class: "muted" }, "Nothing yet")]));
   const people = board.people;
   say($("#people"), session ? `solved of ${people.joined} people · ${people.ready} ready` : "");
-  tick();
 }
 
 function drawLeaders({ leaders, session }) {
@@ -54,7 +55,8 @@ function drawLeaders({ leaders, session }) {
     ...labs.map((lab) => el("th", { class: "lab num", scope: "col", title: lab }, el("span", {}, lab))), el("th", { class: "total num", scope: "col" }, "total"));
   const body = $("#leaders");
   const before = new Map([...body.children].map((row) => [row.dataset.id, row.getBoundingClientRect().top]));
-  fill(body, ...leaders.slice(0, shownRows()).map((leader) => leaderRow(leader, labs)));
+  fill(body, ...leaders.slice(0, innerWidth <= 900 ? PHONE_ROWS : leaders.length).map((leader) => leaderRow(leader, labs)));
+  trim(body);
   for (const row of body.children) glide(row, before.get(row.dataset.id));
   solved = new Map(leaders.map((leader) => [leader.participant_id, leader.total]));
 }
@@ -70,9 +72,7 @@ function drawArrivals({ arrived, leaders, people, session }) {
   const list = $("#arrived");
   const before = new Set([...list.children].map((item) => item.textContent));
   fill(list, ...arrived.map((name) => el("li", { class: before.size && !before.has(name) ? "fresh" : "" }, name)));
-  if (innerWidth <= 900) return;
-  const end_px = list.closest(".card").getBoundingClientRect().bottom - 12;
-  while (list.childElementCount && list.getBoundingClientRect().bottom > end_px) list.lastElementChild.remove(); // no half row
+  trim(list);
 }
 
 function leaderRow(leader, labs) {
@@ -98,12 +98,11 @@ function glide(row, before) {
   if (moved) row.animate([{ transform: `translateY(${moved}px)` }, { transform: "none" }], { duration: 500, easing: "ease-out" });
 }
 
-/** As many rows as fit on the screen; on a phone, which scrolls, ten. */
-function shownRows() {
-  if (innerWidth <= 900) return 10;
-  const table = $("#leaders").parentElement.getBoundingClientRect();
-  const row_px = $("#leaders").firstElementChild?.getBoundingClientRect().height || 40;
-  return Math.max(5, Math.floor((innerHeight - table.top - 78) / row_px));
+/** Show no half rows; on a phone, which scrolls, all stay. */
+function trim(list) {
+  if (innerWidth <= 900) return;
+  const end_px = list.closest(".card").getBoundingClientRect().bottom - 12;
+  while (list.childElementCount && list.getBoundingClientRect().bottom > end_px) list.lastElementChild.remove();
 }
 
 function drawLabs({ labs, people, session }) {
