@@ -114,11 +114,24 @@ def previous(history: History, head: Head) -> Entry | None:
     return next(iter(history.before(head)), None)
 
 
+def sides(history: History, head: Head) -> tuple[list[Entry], list[Entry]]:
+    """Earlier VALID runs under the same phases, newest first: those of this very edit, those of the edit before it."""
+    told = [entry for entry in history.before(head) if _may_be_compared(entry, head) and _edit(entry.head)]
+    others = [entry for entry in told if _edit(entry.head) != _edit(head)]
+    afters = [entry for entry in told if entry not in others]
+    return afters, [entry for entry in others if _edit(entry.head) == _edit(others[0].head)]
+
+
 def best_earlier(history: History, head: Head) -> Entry | None:
     """The best earlier VALID run of this participant under the same phases, the earlier of equals; None without one."""
-    same = [
-        entry
-        for entry in history.before(head)
-        if entry.verdict == "VALID" and entry.head.scenario.phases == head.scenario.phases
-    ]
+    same = [entry for entry in history.before(head) if _may_be_compared(entry, head)]
     return max(reversed(same), key=lambda entry: entry.score, default=None)
+
+
+def _may_be_compared(entry: Entry, head: Head) -> bool:
+    return entry.verdict == "VALID" and entry.head.scenario.phases == head.scenario.phases
+
+
+def _edit(head: Head) -> str:
+    """Checksum of the lab's code that was measured; empty when the stack did not tell."""
+    return head.stack.code.get(head.lab, "")

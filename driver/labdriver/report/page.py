@@ -23,7 +23,7 @@ from labdriver.report.cause import cause
 from labdriver.report.panel import Chart, Key, Panel, View
 from labdriver.score import scan
 from labdriver.score.card import Card, RuleResult
-from labdriver.score.compare import Comparison, compare
+from labdriver.score.compare import PROOF_RUNS, Comparison, compare
 from labdriver.score.evidence import gather, params
 from labdriver.score.rule import percent
 
@@ -54,10 +54,13 @@ def render(
     *,
     baseline: Earlier | None,
     ghost: Earlier | None,
+    proof: Comparison | None = None,
     assets_href: str,
     index_href: str = "../../index.html",
 ) -> str:
     """The whole page. `baseline` is the run compared in the table, `ghost` the one drawn as a dashed line.
+
+    `proof` compares several runs of this edit with several of the one before it.
 
     Raises Misuse when the record's scenario names unknown panels or parameters.
     """
@@ -81,6 +84,8 @@ def render(
             baseline_card=baseline[1] if baseline else None,
             baseline_started=when(baseline[0].head.started_at) if baseline else "",
             comparison=compare(baseline[0], record) if baseline else None,
+            proof=proof,
+            proof_runs=PROOF_RUNS,
             lost=[_lost(record, rule) for rule in card.rules if rule.lost],
             facts=facts.facts(record, card),
             lag=facts.lag(record),

@@ -18,6 +18,7 @@ from labdriver.record import Record
 from labdriver.report import board, history, index, page
 from labdriver.report.history import PAGE, Entry, History, Problem
 from labdriver.score.card import Card, judge
+from labdriver.score.compare import PROOF_RUNS, Comparison, compare_groups
 
 ASSET = Path("assets") / "plotly.min.js"
 INDEX = "index.html"
@@ -112,10 +113,25 @@ def _page(folder: Path, made: Record, runs: History) -> Card:
     best = history.best_earlier(runs, made.head)
     ghost = baseline if baseline and best and best.head.run == baseline[0].head.run else _load(best)
     href = os.path.relpath(folder.parents[1] / ASSET, folder).replace(os.sep, "/")
-    text = page.render(made, card, baseline=baseline, ghost=ghost, assets_href=href)
+    proof = _proof(made, runs) if card.verdict == "VALID" else None
+    text = page.render(made, card, baseline=baseline, ghost=ghost, proof=proof, assets_href=href)
     whole_file.write(folder / PAGE, text.encode(errors="replace"))
     _keep(folder, made, card)
     return card
+
+
+def _proof(made: Record, runs: History) -> Comparison | None:
+    """This edit against the one before it, once there are enough runs of both; records are read only then."""
+    afters, befores = history.sides(runs, made.head)
+    if len(afters) < PROOF_RUNS - 1 or len(befores) < PROOF_RUNS:
+        return None
+    news = [made, *_readable(afters[: PROOF_RUNS - 1])]
+    olds = _readable(befores[:PROOF_RUNS])
+    return compare_groups(olds, news) if len(olds) == len(news) == PROOF_RUNS else None
+
+
+def _readable(entries: list[Entry]) -> list[Record]:
+    return [earlier[0] for entry in entries if (earlier := _load(entry))]
 
 
 def _keep(folder: Path, made: Record, card: Card) -> None:

@@ -10,7 +10,7 @@ from tests.driver.strategies import Strategy, deadline, refuse_all, starter
 
 from labdriver import record
 from labdriver.errors import Misuse
-from labdriver.record import Record
+from labdriver.record import Record, Stack
 from labdriver.report import history, leaderboard, publish
 from labdriver.report.index import spark
 from labdriver.report.leaderboard import Result
@@ -75,6 +75,22 @@ def test_first_run_has_nothing_beside_it(tmp_path: Path) -> None:
     page = publish.publish(tmp_path, saved(tmp_path, made)).read_text()
     assert publish.previous(made, tmp_path) is None
     assert "Against the run before" not in page
+
+
+def test_three_runs_of_each_edit_prove_a_change(tmp_path: Path) -> None:
+    """Whatever lies between them; fewer prove nothing, nor do runs of which nobody knows the edit."""
+
+    def page(strategy: Strategy, edit: str, run: int) -> str:
+        made = make(strategy, run=run, stack=Stack(code={"timeouts": edit} if edit else {}))
+        return publish.publish(tmp_path, saved(tmp_path, made)).read_text()
+
+    pages = [page(starter, "aaaa", 0), page(deadline(0.5), "", 1)]
+    pages += [page(starter, "aaaa", n) for n in (2, 3)]
+    pages += [page(deadline(0.5), "bbbb", n) for n in (4, 5, 6)]
+    told = ["3 runs of this edit against 3 of the edit before it" in text for text in pages]
+    assert told == [False] * 6 + [True]
+    assert "(proved)" in pages[-1]
+    assert "(proved)" not in pages[-2]
 
 
 def test_other_phases_give_no_ghost(tmp_path: Path) -> None:
