@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from tests.driver.record_builder import build, deadline, starter
 
-from labdriver import join
+from labdriver import join, record
 from labdriver.app import App
+from labdriver.commands.run import keep
 from labdriver.commands.submit import deliver, failure
 from labdriver.console import Console
 from labdriver.join import Membership
@@ -59,3 +60,14 @@ def test_failure_names_the_rule_that_took_most() -> None:
     assert lost.deciding is not None
     assert failure(lost) == lost.deciding.id
     assert failure(won) == (won.deciding.id if won.deciding else "")
+
+
+def test_pages_that_cannot_be_made_keep_the_record(
+    app: App, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The charts' library was taken away: the run is kept, its score line follows, and the way out is told."""
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    made = build(starter)
+    assert keep(app, made, judge(made), console=Console()) is None
+    assert record.load(app.reports / made.head.lab / made.head.run) == made
+    assert "the package plotly is not installed; next: make quickstart" in capsys.readouterr().out

@@ -12,7 +12,7 @@ from labdriver.check import whole
 from labdriver.commands import _options
 from labdriver.commands.submit import deliver
 from labdriver.console import Console
-from labdriver.errors import TargetMissed
+from labdriver.errors import LabError, TargetMissed
 from labdriver.lab import Lab
 from labdriver.progress import meter
 from labdriver.record import Record
@@ -98,6 +98,9 @@ def keep(app: App, made: Record, card: Card, *, console: Console) -> Path | None
     try:
         record.save(folder, made, card.to_json())
         return publish.publish(app.reports, folder)
+    except LabError as error:
+        console.say(f"the report was not written: {error.message}; next: {error.next_step}", style="red")
+        return None
     except OSError as error:
         console.say(f"the report was not written: {error}; next: make room or mend {app.reports}", style="red")
         return None

@@ -30,10 +30,12 @@ def COMMAND(app: App, as_json: bool) -> None:
     console.answer({"taken": list(sent.taken), "refused": list(sent.refused), "waiting": sent.waiting})
     if sent.waiting:
         raise EnvironmentFault(
-            f"{sent.waiting} runs wait: {sent.why}", next_step=f"{to_type('submit')}, a little later"
+            f"still in the outbox: {sent.waiting} ({sent.why})", next_step=f"{to_type('submit')}, a little later"
         )
     if sent.refused:
-        raise TargetMissed(f"{len(sent.refused)} runs were refused; they lie in {app.state}/{outbox.FOLDER}/refused")
+        raise TargetMissed(
+            f"the board refused {len(sent.refused)}; what it refused lies in {app.state}/{outbox.FOLDER}/refused"
+        )
 
 
 def deliver(app: App, made: Record, card: Card, *, console: Console) -> None:
