@@ -38,8 +38,8 @@ function draw(told) {
     say($("#line"), `make join CODE=${session.code} AT=${location.origin} BY=NAME`);
   }
   tick(); // first: how high the stage is says how many rows fit
+  drawArrivals(board); // shows one of the two, which has no height before
   drawLeaders(board);
-  drawArrivals(board);
   drawLabs(board);
   fill($("#tickets"), ...[["open", board.tickets.open], ["in hand", board.tickets.held], ["resolved", board.tickets.resolved],
     ["escalated", board.tickets.escalated]].map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, String(value)))));
