@@ -69,5 +69,5 @@ def test_pages_that_cannot_be_made_keep_the_record(
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     made = build(starter)
     assert keep(app, made, judge(made), console=Console()) is None
-    assert record.load(app.reports / made.head.lab / made.head.run) == made
+    assert record.load(app.reports / made.head.lab / made.head.run).head == made.head
     assert "the package plotly is not installed; next: make quickstart" in capsys.readouterr().out
