@@ -57,6 +57,7 @@ def test_trigger_shows_on_the_board(visit: Visit, generator: Generator) -> None:
     expect(board.locator("#scenario")).to_be_hidden()
     desk.click("#scenarios button:has-text('Rush')")
     expect(board.locator("#scenario-name")).to_have_text("rush-orders")
+    expect(desk.locator("#back")).to_be_hidden()
     desk.click("#next")
     expect(board.locator("#title")).to_have_text("Step 1: timeouts")
     desk.click("#pause")
@@ -68,6 +69,10 @@ def test_trigger_shows_on_the_board(visit: Visit, generator: Generator) -> None:
     expect(board.locator("#frozen")).to_be_visible()
     desk.click("text=settle")
     expect(board.locator("#scenario")).to_be_hidden()
+    desk.once("dialog", lambda asked: asked.accept())
+    desk.click("#back")
+    expect(desk.locator("#back")).to_be_hidden()
+    expect(board.locator("#title")).not_to_have_text("Step 1: timeouts")
 
 
 def test_pasted_scores_move_the_board_and_stuck_people_are_shown(visit: Visit, generator: Generator) -> None:

@@ -111,6 +111,7 @@ function drawNow(session) {
   say($("#types"), segment.types);
   say($("#next"), next ? `Next: ${next.title.replace(/^Step \d+: /, "")}` : "That was the last one");
   $("#next").disabled = !next;
+  $("#back").hidden = session.segment === 0;
   say($("#pause"), session.state === "paused" ? "Go on" : "Pause");
   $("#pause").setAttribute("aria-pressed", session.state === "paused");
   say($("#freeze"), session.is_frozen ? "Thaw board" : "Freeze board");
@@ -218,6 +219,10 @@ function tick() {
 
 // ---------------------------------------------------------------------- buttons
 
+$("#back").onclick = () => {
+  const { segments, segment } = room.board.session;
+  if (confirm(`Back to “${segments[segment - 1].title}”? Its minutes begin anew.`)) act("POST", "/workshop/next", { segment: segment - 1 });
+};
 $("#next").onclick = () => act("POST", "/workshop/next", { segment: room.board.session.segment + 1 });
 $("#pause").onclick = () => act("POST", "/workshop/pause", { on: room.board.session.state !== "paused" });
 $("#freeze").onclick = () => act("POST", "/workshop/freeze", { on: !room.board.session.is_frozen });
