@@ -132,7 +132,7 @@ def serve(lab: Lab, runtime: Runtime, *, deploy: bool, say: Say) -> Status:
             f"not ready, and maybe of older code than the disk has: {', '.join(silent)}; bringing the edit into service"
         )
         runtime.dev(say)
-        status = runtime.status()
+        return _ready_or_blocked(lab, runtime, say)
     if not status.ready:
         say(f"waiting for the stack: {'; '.join(status.problems)}")
         status = runtime.wait_ready()
@@ -143,7 +143,24 @@ def serve(lab: Lab, runtime: Runtime, *, deploy: bool, say: Say) -> Status:
         return status
     say(f"{lab.edit_file.name} on disk is not what the stack serves: bringing it into service")
     runtime.dev(say)
-    return runtime.wait_ready()
+    return _ready_or_blocked(lab, runtime, say)
+
+
+def _ready_or_blocked(lab: Lab, runtime: Runtime, say: Say) -> Status:
+    """The stack after an edit came into service; not ready if that edit blocks its own role.
+
+    The role was ready when it was replaced. Whoever called it first since then, a customer of the live business maybe,
+    met an endless loop: that is for the run to show, and not a stack that is out of order.
+    """
+    try:
+        return runtime.wait_ready()
+    except EnvironmentFault:
+        status = runtime.status()
+        silent = sorted({replica.role for replica in status.replicas if not replica.ready})
+        if not silent or not set(silent) <= set(labs_on_disk(lab.folder.parent)[lab.id].roles):
+            raise
+        say(f"{', '.join(silent)} stopped answering as soon as it was called: is there an endless loop in the edit?")
+        return status
 
 
 def _silent_and_edited(lab: Lab, runtime: Runtime, status: Status) -> list[str]:

@@ -42,25 +42,39 @@ def typed(page: Path) -> Iterator[str]:
 
 
 def commands(lab_id: str) -> list[str]:
-    """All that is typed for a lab, each once, in the order of first mention; general commands with the first lab."""
-    pages = [
-        ROOT / "labs" / lab_id / "README.md",
-        ROOT / "prompts" / f"{lab_id}.md",
-        ROOT / "facilitator" / f"{lab_id}.md",
-    ]
+    """All that is typed for a lab, each once, in the order of first mention.
+
+    What general pages say is typed with the first lab, but for what another lab's own pages say too.
+    """
+    found = mentioned(own_pages(lab_id), lab_id)
     if lab_id == LABS[0]:
-        pages += [ROOT / "facilitator" / f"{name}.md" for name in OF_THE_HOUR]
-    found: dict[str, None] = {}
-    for page in pages:
-        for command in typed(page):
-            typed_here = re.sub(r"LAB=(…|\.\.\.)", f"LAB={lab_id}", command)
-            found[typed_here.replace("BY=NAME", "BY=Ann")] = None
+        said_elsewhere = {command for other in LABS[1:] for command in mentioned(own_pages(other), other)}
+        general = mentioned([ROOT / "facilitator" / f"{name}.md" for name in OF_THE_HOUR], lab_id)
+        found |= {command: None for command in general if command not in said_elsewhere}
     return [
         command
         for command in found
         if not any(command == known or command.startswith(f"{known} ") for known in ELSEWHERE)
         and not HOLDER.search(re.sub(r"(LAB|RUNTIME|BY)=\S+", "", command))
     ]
+
+
+def own_pages(lab_id: str) -> list[Path]:
+    """The pages of one lab."""
+    return [
+        ROOT / "labs" / lab_id / "README.md",
+        *(ROOT / kind / f"{lab_id}.md" for kind in ("prompts", "facilitator")),
+    ]
+
+
+def mentioned(pages: list[Path], lab_id: str) -> dict[str, None]:
+    """What the pages tell to type, in this lab and as Ann; a dict for its order."""
+    found: dict[str, None] = {}
+    for page in pages:
+        for command in typed(page):
+            typed_here = re.sub(r"LAB=(…|\.\.\.)", f"LAB={lab_id}", command)
+            found[typed_here.replace("BY=NAME", "BY=Ann")] = None
+    return found
 
 
 @pytest.fixture(scope="module")

@@ -19,19 +19,21 @@ HUNG = "does not answer its health checks"
 
 
 class OneApi:
-    """A runtime whose stack is one api: it hangs until something replaces it."""
+    """A runtime whose stack is one api: it hangs until something replaces it, or as soon as new code is called."""
 
     name = "local"
 
-    def __init__(self, chosen: Lab, *, hangs: bool, serves: str) -> None:
+    def __init__(self, chosen: Lab, *, hangs: bool, serves: str, role: str = "api", loops: bool = False) -> None:
         self._lab = chosen
+        self._role = role
+        self._loops = loops
         self._hangs = hangs
         self._serves = serves
         self.done: list[str] = []
 
     def status(self) -> Status:
         why = HUNG if self._hangs else ""
-        api = Replica("api", "api-1", "", 1, not self._hangs, 0, why)
+        api = Replica(self._role, "api-1", "", 1, not self._hangs, 0, why)
         return Status(True, not self._hangs, (api,), (f"api-1: {why}",) if why else ())
 
     def served_code(self) -> dict[str, str]:
@@ -40,7 +42,7 @@ class OneApi:
 
     def dev(self, say: Any) -> None:
         self.done.append("dev")
-        self._hangs, self._serves = False, lab_code(self._lab.folder, self._lab.scenario.edit)
+        self._hangs, self._serves = self._loops, lab_code(self._lab.folder, self._lab.scenario.edit)
 
     def wait_ready(self) -> Status:
         self.done.append("wait_ready")
@@ -58,10 +60,10 @@ def timeouts(tmp_path: Path) -> Lab:
 
 
 def test_an_api_that_hangs_is_replaced_and_not_waited_for(timeouts: Lab) -> None:
-    """The edit looped and was repaired in the file: no `up`, no `dev`, no minute of waiting."""
+    """The edit looped and was repaired in the file: no `up`, no `dev`, no minute of waiting for the old one."""
     runtime, said = OneApi(timeouts, hangs=True, serves="?"), []
     status = serve(timeouts, runtime, deploy=True, say=said.append)  # type: ignore[arg-type]
-    assert (status.ready, runtime.done) == (True, ["dev"])
+    assert (status.ready, runtime.done) == (True, ["dev", "wait_ready"])
     assert "api" in said[0]
 
 
@@ -81,3 +83,18 @@ def test_a_ready_stack_gets_the_edit_only_when_it_differs(timeouts: Lab, serves:
     runtime = OneApi(timeouts, hangs=False, serves=code)
     assert serve(timeouts, runtime, deploy=True, say=lambda _: None).ready  # type: ignore[arg-type]
     assert runtime.done == ([] if is_same else ["dev", "wait_ready"])
+
+
+@pytest.mark.parametrize("hangs", [False, True])
+def test_an_edit_that_blocks_its_role_is_for_the_run_to_show(timeouts: Lab, hangs: bool) -> None:
+    """A customer of the live business may call it before the run does: no fault of the stack, which was ready."""
+    runtime, said = OneApi(timeouts, hangs=hangs, serves="?", loops=True), []
+    assert not serve(timeouts, runtime, deploy=True, say=said.append).ready  # type: ignore[arg-type]
+    assert "endless loop" in said[-1]
+
+
+def test_a_role_that_the_edit_does_not_touch_is_no_fault_of_the_edit(timeouts: Lab) -> None:
+    """Then there is no run."""
+    runtime = OneApi(timeouts, hangs=False, serves="?", role="depsim", loops=True)
+    with pytest.raises(EnvironmentFault):
+        serve(timeouts, runtime, deploy=True, say=lambda _: None)  # type: ignore[arg-type]

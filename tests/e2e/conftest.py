@@ -16,7 +16,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 ROLES = ("api", "worker", "generator", "depsim")
-SHORT = ("--scale", "0.25")
+SHORT = ("--scale", "0.2")
 
 
 @dataclass(frozen=True)
