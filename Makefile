@@ -78,7 +78,7 @@ leaderboard: $(VENV)/.installed ## show the board of this machine
 ##@ For contributors
 .PHONY: test lint bench lock
 test: $(VENV)/.installed-dev ## run the whole test suite
-	@$(BIN)/python -m pytest -n 4 --dist loadfile -m 'not alone and not engine' && $(BIN)/python -m pytest -m alone
+	@$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder -m 'not alone and not engine' && $(BIN)/python -m pytest -m alone
 lint: $(VENV)/.installed-dev ## style and types
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 bench: $(VENV)/.installed-dev ## measure what the issue table promises
