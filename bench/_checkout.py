@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -11,6 +10,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from labdriver import lab as labs
+from labdriver.settings import PORT_VARIABLES
+from labdriver.stack.local import ports
 
 ROOT = Path(__file__).resolve().parents[1]
 LABDRIVER = [sys.executable, "-m", "labdriver"]
@@ -26,7 +27,7 @@ class Checkout:
         for lab in self.labs:
             self.put(lab, "starter")
         clean = {key: value for key, value in os.environ.items() if not key.startswith("LAB_")}
-        self.env = clean | _ports() | {"LAB_RUNTIME": "local", "LAB_NO_OPEN": "1"}
+        self.env = clean | port_variables() | {"LAB_RUNTIME": "local", "LAB_NO_OPEN": "1"}
 
     @property
     def labs(self) -> list[str]:
@@ -54,9 +55,6 @@ class Checkout:
         return took_s, answer
 
 
-def _ports() -> dict[str, str]:
-    held = {role: socket.create_server(("127.0.0.1", 0)) for role in ("api", "worker", "generator", "depsim")}
-    ports = {f"LAB_{role.upper()}_PORT": str(server.getsockname()[1]) for role, server in held.items()}
-    for server in held.values():
-        server.close()
-    return ports
+def port_variables() -> dict[str, str]:
+    """The variables that give a stack free ports of its own."""
+    return {PORT_VARIABLES[role]: str(port) for role, port in ports.free(PORT_VARIABLES).items()}

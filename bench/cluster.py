@@ -5,7 +5,6 @@ LAB_BUNDLE. Without Docker, k3d or a complete bundle every figure is skipped, wi
 """
 
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -13,11 +12,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from bench._checkout import port_variables
 from bench.kit import Bench, Result, Say
 
 ROOT = Path(__file__).resolve().parents[1]
 LABDRIVER = [sys.executable, "-m", "labdriver", "--runtime", "k3d"]
-PORTS = ("LAB_API_PORT", "LAB_WORKER_PORT", "LAB_GENERATOR_PORT", "LAB_DEPSIM_PORT")
 BRANCH = "step-1-solution"
 
 
@@ -29,7 +28,7 @@ class Kit:
         self.run("git", "clone", "-q", str(ROOT), str(folder), where=ROOT)
         bundle = os.environ.get("LAB_BUNDLE") or str(ROOT / ".lab" / "bundle")
         clean = {key: value for key, value in os.environ.items() if not key.startswith("LAB_")}
-        self.env = clean | _free_ports() | {"LAB_BUNDLE": bundle, "LAB_NO_OPEN": "1"}
+        self.env = clean | port_variables() | {"LAB_BUNDLE": bundle, "LAB_NO_OPEN": "1"}
 
     def run(self, *args: str, where: Path | None = None) -> str:
         """What a program prints. Raises CalledProcessError when it fails."""
@@ -103,14 +102,6 @@ def _while_up(kit: Kit, say: Say) -> Iterator[Result]:
 def _image_mb(kit: Kit) -> float:
     names = kit.run("docker", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}", "breakwater/labsvc").split()
     return max(int(kit.run("docker", "image", "inspect", "--format", "{{.Size}}", name)) for name in names) / 1e6
-
-
-def _free_ports() -> dict[str, str]:
-    sockets = {name: socket.create_server(("127.0.0.1", 0)) for name in PORTS}
-    ports = {name: str(one.getsockname()[1]) for name, one in sockets.items()}
-    for one in sockets.values():
-        one.close()
-    return ports
 
 
 BENCH = Bench("what a participant waits for on k3d", measure)

@@ -6,9 +6,8 @@ prints the table.
 """
 
 import shutil
-import socket
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -25,6 +24,7 @@ from labdriver.run import Options, run
 from labdriver.score.card import Card, judge
 from labdriver.score.verdict import crowded
 from labdriver.settings import Settings
+from labdriver.stack.local.ports import free
 from labdriver.stack.local.runtime import LocalRuntime
 from labdriver.stack.runtime import Runtime, Say
 
@@ -115,7 +115,7 @@ def own_stacks(root: Path, settings: Settings, count: int, *, say: Say) -> Itera
 @contextmanager
 def _own_stack(root: Path, name: str, settings: Settings) -> Iterator[Copy]:
     copy = root / ".lab" / "verify" / name
-    runtime = LocalRuntime(copy, ports=_free_ports(settings.ports), ready_timeout_s=settings.ready_timeout_s)
+    runtime = LocalRuntime(copy, ports=free(settings.ports), ready_timeout_s=settings.ready_timeout_s)
     if copy.exists():
         runtime.down(lambda _: None)  # what an earlier verify left when it was killed
     shutil.rmtree(copy / "reports", ignore_errors=True)  # kept until the next verify, and no longer
@@ -189,11 +189,3 @@ def _inside_markers(lab: Lab, variant: Variant, starter: Path) -> None:
             f"{variant.file} differs from the starter outside the markers",
             next_step=f"diff {starter} {variant.file}",
         )
-
-
-def _free_ports(roles: Iterable[str]) -> dict[str, int]:
-    held = {role: socket.create_server(("127.0.0.1", 0)) for role in roles}
-    ports = {role: server.getsockname()[1] for role, server in held.items()}
-    for server in held.values():
-        server.close()
-    return ports

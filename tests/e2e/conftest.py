@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,8 +13,10 @@ from typing import Any
 
 import pytest
 
+from labdriver.settings import PORT_VARIABLES
+from tests.ports import free_ports
+
 ROOT = Path(__file__).resolve().parents[2]
-ROLES = ("api", "worker", "generator", "depsim")
 SHORT = ("--scale", "0.2")
 
 
@@ -72,15 +73,6 @@ class Kit:
 LABDRIVER = [sys.executable, "-m", "labdriver"]
 
 
-def free_ports() -> dict[str, str]:
-    """A free port for each role, as the variables that move them."""
-    held = {role: socket.create_server(("127.0.0.1", 0)) for role in ROLES}
-    ports = {f"LAB_{role.upper()}_PORT": str(server.getsockname()[1]) for role, server in held.items()}
-    for server in held.values():
-        server.close()
-    return ports
-
-
 def copy_of_kit(folder: Path) -> Kit:
     """The parts of the checkout that commands read, with every starter in place."""
     for name in ("labs", "k8s", "solutions"):
@@ -88,9 +80,8 @@ def copy_of_kit(folder: Path) -> Kit:
     for starter in folder.glob("solutions/*/starter.*"):
         shutil.copyfile(starter, folder / "labs" / starter.parent.name / f"edit{starter.suffix}")
     clean = {key: value for key, value in os.environ.items() if not key.startswith("LAB_")}
-    return Kit(
-        folder, {**clean, **free_ports(), "LAB_RUNTIME": "local", "LAB_NO_OPEN": "1", "LAB_READY_TIMEOUT_S": "30"}
-    )
+    ports = {PORT_VARIABLES[role]: str(port) for role, port in free_ports().items()}
+    return Kit(folder, {**clean, **ports, "LAB_RUNTIME": "local", "LAB_NO_OPEN": "1", "LAB_READY_TIMEOUT_S": "30"})
 
 
 @pytest.fixture(scope="session", autouse=True)

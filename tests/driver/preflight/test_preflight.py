@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.driver.stack.kube.conftest import free_ports
+from tests.ports import free_ports
 
 from labdriver.preflight import Report, inspect, readiness
 from labdriver.preflight.checks import clock, context, docker, limits, lines, platform, ports, proxy, tools

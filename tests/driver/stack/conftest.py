@@ -3,7 +3,6 @@
 import http.client
 import json
 import shutil
-import socket
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -14,8 +13,8 @@ from typing import Any
 
 import psutil
 import pytest
+from tests.ports import free_ports
 
-from labdriver.settings import DEFAULT_PORTS
 from labdriver.stack.local import state
 from labdriver.stack.local.runtime import LocalRuntime
 
@@ -114,15 +113,6 @@ def until(condition: Callable[[], Any], *, deadline_s: float = 20) -> Any:
     return found
 
 
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody has now, held together so that they differ."""
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [listener.getsockname()[1] for listener in held]
-    for listener in held:
-        listener.close()
-    return ports
-
-
 @pytest.fixture(scope="module")
 def checkout() -> Iterator[Checkout]:
     """A checkout that holds one small lab; whatever runs in it is ended afterwards."""
@@ -135,7 +125,7 @@ def checkout() -> Iterator[Checkout]:
         lab.mkdir(parents=True)
         for name, text in (("scenario.yaml", SCENARIO), ("edit.py", EDIT), ("service.py", SERVICE)):
             (lab / name).write_text(text)
-        made = Checkout(root, dict(zip(DEFAULT_PORTS, free_ports(len(DEFAULT_PORTS)), strict=True)))
+        made = Checkout(root, free_ports())
         yield made
         made.runtime.down(print)
         assert made.ours() == []

@@ -7,12 +7,13 @@ import threading
 from pathlib import Path
 
 import pytest
+from tests.ports import free_ports
 
 from labdriver import settings
 from labdriver.errors import EnvironmentFault, Misuse
 from labdriver.stack import checksum
 from labdriver.stack.choose import choose
-from labdriver.stack.local import state
+from labdriver.stack.local import ports, state
 from labdriver.stack.local.postgres import SOCKET_PATH_LIMIT_BYTES, Postgres
 from labdriver.stack.local.processes import ending, last_words
 from labdriver.stack.local.state import Paths, Running, State
@@ -176,3 +177,21 @@ def test_down_and_status_where_nothing_ever_ran(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(EnvironmentFault, match=r"no stack is running here\n  next: make up"):
         runtime.wait_ready()
+
+
+def test_free_ports_differ_and_nobody_has_them() -> None:
+    """A taken one is passed over, wherever the search begins."""
+    found = sorted(free_ports(map(str, range(10))).values())
+    some = range(found[0], found[0] + 3)
+    with ports.listen(some[1]):
+        for _ in range(20):
+            assert set(ports.free(["api", "worker"], among=some).values()) == {some[0], some[2]}
+        with pytest.raises(EnvironmentFault, match="is taken"):
+            ports.free(["api", "worker", "depsim"], among=some)
+
+
+def test_free_ports_are_not_those_that_the_system_gives_away() -> None:
+    """Else a stack that starts again may find its port with a stranger who asked for any."""
+    with ports.listen() as anybody:
+        assert anybody.getsockname()[1] not in ports.APART
+    assert all(port in ports.APART for port in free_ports().values())

@@ -8,6 +8,7 @@ import threading
 import psutil
 import pytest
 from tests.driver.stack.conftest import Checkout, until
+from tests.ports import free_ports
 
 from labdriver.errors import EnvironmentFault
 from labdriver.stack.local import identity
@@ -126,10 +127,8 @@ def test_a_state_that_was_copied_here_is_not_ours(up: Checkout) -> None:
 
 def test_up_on_other_ports_moves_the_stack(up: Checkout) -> None:
     """The old ports are free afterwards; a command that asks for nothing finds the new ones."""
-    from tests.driver.stack.conftest import free_ports
-
     old = up.ports["generator"]
-    up.ports["generator"] = free_ports(1)[0]
+    up.ports["generator"] = free_ports(["generator"])["generator"]
     assert up.runtime.up(print).lines[0] == "the ports have changed: starting again on the new ones"
     assert up.ask("GET", "/readyz", role="generator")["ready"] is True
     socket.create_server(("127.0.0.1", old)).close()

@@ -1,7 +1,9 @@
 """Listening sockets on 127.0.0.1, and who has a port that is taken."""
 
 import errno
+import random
 import socket
+from collections.abc import Iterable, Iterator
 
 import psutil
 
@@ -10,6 +12,7 @@ from labdriver.settings import PORT_VARIABLES
 
 HOST = "127.0.0.1"
 BACKLOG = 2048
+APART = range(20_000, 30_000)  # systems give out ports above these to whoever asks for any: 32768 on, macOS 49152 on
 
 
 def listen(port: int = 0) -> socket.socket:
@@ -69,6 +72,26 @@ def free_near(port: int) -> int:
         except OSError:
             continue
     return port + 1000
+
+
+def free(roles: Iterable[str], *, among: range = APART) -> dict[str, int]:
+    """A free port for each role that no other process is given by chance while its owner is starting again.
+
+    Begins at any place of `among`. Raises EnvironmentFault when all of them are taken.
+    """
+    begin = random.randrange(len(among))
+    candidates = iter([*among[begin:], *among[:begin]])
+    return {role: _next_free(candidates) for role in roles}
+
+
+def _next_free(candidates: Iterator[int]) -> int:
+    for port in candidates:
+        try:
+            listen(port).close()
+            return port
+        except OSError:
+            continue
+    raise EnvironmentFault("every port that a stack of its own could have is taken", next_step="end what listens there")
 
 
 def _listeners() -> list[tuple[int, int]]:

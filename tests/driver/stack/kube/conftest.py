@@ -5,7 +5,6 @@ import hashlib
 import json
 import os
 import shutil
-import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,8 +15,9 @@ from typing import Any
 import pytest
 from tests.driver.stack.kube.fake_api import FakeApi
 from tests.driver.stack.kube.fake_tools import Tools
+from tests.ports import free_ports
 
-from labdriver.settings import DEFAULT_PORTS, Settings
+from labdriver.settings import Settings
 from labdriver.stack.kube import bundle
 from labdriver.stack.kube.bundle import File
 from labdriver.stack.kube.k3d import K3dCluster
@@ -135,14 +135,6 @@ class World:
             size_bytes = (path / item.name).stat().st_size
             files[item.name] = File(item.name, item.image, size_bytes, bundle.sha256(path / item.name))
         bundle.write(path, files, arch="amd64")
-
-
-def free_ports() -> dict[str, int]:
-    sockets = {role: socket.create_server(("127.0.0.1", 0)) for role in DEFAULT_PORTS}
-    ports = {role: one.getsockname()[1] for role, one in sockets.items()}
-    for one in sockets.values():
-        one.close()
-    return ports
 
 
 @pytest.fixture

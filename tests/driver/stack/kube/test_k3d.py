@@ -4,7 +4,8 @@ import socket
 from pathlib import Path
 
 import pytest
-from tests.driver.stack.kube.conftest import World, free_ports
+from tests.driver.stack.kube.conftest import World
+from tests.ports import free_ports
 
 from labdriver.errors import EnvironmentFault
 from labdriver.stack.kube import bundle, cluster
