@@ -33,7 +33,7 @@ def make_scenario() -> MakeScenario:
             "roles": ["api"],
             "seed": 1,
             "warm_up_s": 0,
-            "settle_s": 10,  # ends with the last answer; a test of requests that hang asks for less
+            "settle_s": 30,  # ends with the last answer; a test of requests that hang asks for less
             "phases": [{"name": "only", "kind": "healthy", "duration_s": duration_s, "rate_rps": rate_rps}],
             "requests": [{"name": "quote", "path": "/quotes/oak"}],
             "clients": [{"name": "phone", "share_ratio": 1, "headers": {"User-Agent": "Phone/1.0"}}],

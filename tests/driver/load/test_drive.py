@@ -31,12 +31,12 @@ def driven(
     url: str,
     *,
     on_progress: Callable[[Progress], None] = lambda _: None,
-    deadline_s: float = 20,
+    deadline_s: float = 60,
     child: Child | None = None,
 ) -> LoadResult:
     """Drive at once, without calibrating."""
     worker = child or launch()
-    worker.wait_ready(20)
+    worker.wait_ready(60)
     t0_s = time.monotonic() + 0.05 + scenario.warm_up_s
     job = Job(scenario, plan(scenario, seed=1), {"api": url}, t0_s)
     return drive(job, on_progress=on_progress, deadline_s=deadline_s, child=worker)
@@ -299,7 +299,7 @@ def test_drive_late_start_sends_everything_at_once(make_scenario: Any, serve: An
     """When t0 has passed, nothing is skipped, and the lag says so."""
     scenario = make_scenario(rate_rps=400, duration_s=0.5)
     job = Job(scenario, plan(scenario, seed=1), {"api": serve(answers(OK))}, time.monotonic() - 1)
-    result = drive(job, on_progress=lambda _: None, deadline_s=20)
+    result = drive(job, on_progress=lambda _: None, deadline_s=60)
     assert outcomes(result) == {("ok", 200, ""): 200}
     assert result.generator is not None
     assert result.generator.lag_p50_ms > 500
@@ -322,7 +322,7 @@ def test_wait_ready_a_child_that_cannot_start_is_an_environment_fault(
     with pytest.raises(
         EnvironmentFault, match=r"ended with 1: ImportError: no Locust here\n  next: .venv/bin/labdriver selftest"
     ):
-        child.wait_ready(20)
+        child.wait_ready(60)
 
 
 def test_wait_ready_a_child_that_says_nothing_is_an_environment_fault() -> None:
@@ -336,7 +336,7 @@ def test_wait_ready_a_child_that_says_nothing_is_an_environment_fault() -> None:
 def test_child_ends_with_its_parent(wait_until: Callable[[Callable[[], bool]], None]) -> None:
     """A driver that is killed leaves no load behind."""
     program = (
-        "import sys, time; from labdriver.load.process import launch; child = launch(); child.wait_ready(20);"
+        "import sys, time; from labdriver.load.process import launch; child = launch(); child.wait_ready(60);"
         "print(child.pid, flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(
