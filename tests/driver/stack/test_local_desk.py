@@ -3,19 +3,27 @@
 import asyncio
 import errno
 import json
+import os
+import shutil
 import sys
+from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 
+from labdriver.settings import DEFAULT_PORTS
 from labdriver.stack import manifests
-from labdriver.stack.local import identity
+from labdriver.stack.local import control, health, identity, ports, state
 from labdriver.stack.local.desk import Desk
 from labdriver.stack.local.processes import Launched
+from labdriver.stack.local.runtime import LocalRuntime
 from labdriver.stack.local.scaling import Scaling
 from labdriver.stack.local.state import Paths
+from labdriver.stack.local.supervisor import Slot, Supervisor
 
 BASE = Path(__file__).resolve().parents[3] / "k8s" / "base"
 
@@ -80,3 +88,30 @@ def test_scaling_goes_on_after_a_turn_that_failed(capsys: pytest.CaptureFixture[
     asyncio.run(play())
     assert len(looks) == 2
     assert "can't start new thread" in capsys.readouterr().out
+
+
+def test_a_replica_behind_a_balancer_is_ready_when_requests_reach_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says itself that it is ready a moment before the balancer knows; who asks in between would be sent away."""
+    shutil.copytree(BASE, tmp_path / "k8s" / "base")
+    me = identity.of(os.getpid())
+    with ExitStack() as opened:
+        listeners = {role: opened.enter_context(ports.listen()) for role in DEFAULT_PORTS}
+        supervisor = Supervisor(tmp_path, listeners, opened.enter_context(ports.listen()))
+        for balancer in supervisor.balancers.values():
+            opened.callback(balancer.close)
+        process = SimpleNamespace(pid=me.pid)
+        launched = Launched(process, me, 1, "")  # type: ignore[arg-type]
+        supervisor.slots = [Slot(role, f"{role}-1", AsyncMock(), launched) for role in ("api", "estimator")]
+        (tmp_path / ".lab").mkdir()
+        state.write(Paths(tmp_path).state, supervisor.snapshot())
+        monkeypatch.setattr(control, "ask", lambda *_, **__: {"state": asdict(supervisor.snapshot())})
+        monkeypatch.setattr(health, "ask", lambda *_, **__: health.Health(True, me.pid, (), {}))
+        runtime = LocalRuntime(tmp_path, ports=DEFAULT_PORTS)
+        assert [(r.name, r.ready, r.why) for r in runtime.status().replicas] == [
+            ("api-1", True, ""),
+            ("estimator-1", False, "no requests are passed to it yet"),
+        ]
+        supervisor.scaling.welcome(me.pid)
+        assert [r.ready for r in runtime.status().replicas] == [True, True]

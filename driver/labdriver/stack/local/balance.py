@@ -32,6 +32,7 @@ class Balancer:
     def close(self) -> None:
         if self._server is not None:
             self._server.close()
+        self._listener.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         ports = self._ready()

@@ -210,14 +210,14 @@ class LocalRuntime:
             why = "" if answers else running.why or "starting"
             return Replica(running.role, running.name, "", running.pid, answers, running.restarts, why)
         url = f"http://{HOST}:{running.port}" if running.port else self.url(running.role)
-        ready = told is not None and told.ready
+        ready = told is not None and told.ready and running.is_asked
         why = ""
         if running.pid is None:
             why = f"{running.why}: {last_words(self._paths.log(running.name))} ({self._paths.log(running.name)})"
         elif told is None:
             why = "does not answer its health checks"
         elif not ready:
-            why = "; ".join(told.missing)
+            why = "; ".join(told.missing) or "no requests are passed to it yet"
         return Replica(running.role, running.name, url, running.pid, ready, running.restarts, why)
 
     def _wait_ready(self, *, heal: bool, hint: str) -> Status:

@@ -90,6 +90,10 @@ class Scaling:
         """Private ports of the replicas of a role that take requests."""
         return [slot.launched.port for slot in self._ready(role) if slot.launched and slot.launched.port]
 
+    def is_ready(self, slot: "Slot") -> bool:
+        """Whether it takes requests, as far as is known."""
+        return slot.launched is not None and slot.launched.identity.pid in self._uses
+
     def welcome(self, pid: int) -> None:
         """A process is known to be ready."""
         self._uses.setdefault(pid, Use(pid))
@@ -132,7 +136,7 @@ class Scaling:
 
     def _ready(self, role: str) -> "list[Slot]":
         slots = self._supervisor.of_role(role)
-        return [slot for slot in slots if slot.launched and slot.launched.identity.pid in self._uses]
+        return [slot for slot in slots if self.is_ready(slot)]
 
     async def _look(self) -> None:
         """Who has become ready, and what everybody uses."""

@@ -58,6 +58,7 @@ class Running:
     restarts: int
     code: str  # checksum of the services' code it was started from
     why: str = ""  # how it ended last
+    is_asked: bool = True  # False: it stands behind a balancer that does not pass requests to it yet
 
     @property
     def identity(self) -> Identity | None:

@@ -54,7 +54,7 @@ class Slot:
     restarts: int = 0
     why: str = ""
 
-    def running(self) -> Running:
+    def running(self, *, is_asked: bool) -> Running:
         now = self.launched
         return Running(
             role=self.role,
@@ -65,6 +65,7 @@ class Slot:
             restarts=self.restarts,
             code=now.code if now else "",
             why=self.why,
+            is_asked=is_asked,
         )
 
 
@@ -173,8 +174,11 @@ class Supervisor:
             token=self.token,
             ports=dict(self.launcher.ports),
             database_url=self.launcher.postgres.url,
-            processes=tuple(slot.running() for slot in self.slots),
+            processes=tuple(slot.running(is_asked=self._is_asked(slot)) for slot in self.slots),
         )
+
+    def _is_asked(self, slot: Slot) -> bool:
+        return slot.role not in self.balancers or self.scaling.is_ready(slot)
 
     async def keep(self, slot: Slot) -> None:
         """Start the process of a slot, and again whenever it ends."""
