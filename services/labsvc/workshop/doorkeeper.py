@@ -45,6 +45,10 @@ class Doorkeeper:
             self._seen[found.id] = now_s
         return found
 
+    def forget(self, person_id: int) -> None:
+        """Ask the database again who somebody is."""
+        self._known = {key: known for key, known in self._known.items() if known[0].id != person_id}
+
     async def write_seen(self, db: Db) -> None:
         """Write down who was heard since the last time; called by the keeper."""
         seen, self._seen = self._seen, {}

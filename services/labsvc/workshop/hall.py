@@ -8,7 +8,7 @@ from labsvc.workshop.doorkeeper import Doorkeeper
 from labsvc.workshop.people import Wish
 from labsvc.workshop.scoreline import BadLine, ScoreLine
 from labsvc.workshop.session import Session
-from labsvc.workshop.shapes import Joined, Me, Pasted, Submitted
+from labsvc.workshop.shapes import Joined, Me, Pasted, Renamed, Submitted
 from labsvc.workshop.store import Db
 
 PROBLEMS_TOLD = 50
@@ -46,6 +46,15 @@ class Hall:
             session = await session_of(db, who)
         shape = views.session_shape(session, self._context.plan, now_s=self._context.now_s())
         return Me(participant_id=person_id(who), name=who.name, session=shape)
+
+    async def rename(self, participant: int, name: str) -> Renamed:
+        """Another name for somebody: on the board, for every run, from now on. Raises Refused (404)."""
+        async with self._context.store.turn() as db:
+            person = await people.rename(db, participant, name)
+        if person is None:
+            raise Refused(404, f"no participant {participant}; GET /workshop/room lists them")
+        self._door.forget(person.id)
+        return Renamed(participant_id=person.id, name=person.name)
 
     async def ready(self, who: Who, code: str) -> Me:
         """Note the readiness code of a participant."""

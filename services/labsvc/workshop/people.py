@@ -49,7 +49,7 @@ async def join(db: Db, session: Session, wish: Wish, *, people_max: int, now_s: 
     Raises Refused: 409 for an ended or a full session.
     """
     token = wish.token or secrets.token_urlsafe(24)
-    await db.execute("SELECT 1 FROM workshop_sessions WHERE id = %s FOR UPDATE", (session.id,))  # one joins at a time
+    await _one_at_a_time(db, session.id)
     known = await by_token(db, token)
     if known and known.session_id == session.id:
         row = await one(
@@ -114,6 +114,25 @@ async def ready(db: Db, person_id: int, code: str) -> None:
     await db.execute("UPDATE workshop_people SET ready_code = %s WHERE id = %s", (code, person_id))
 
 
+async def rename(db: Db, person_id: int, name: str) -> Person | None:
+    """Give a participant another name, with a number when somebody else has it; None when there is no such person."""
+    found = await one(db, "SELECT session_id FROM workshop_people WHERE id = %s", (person_id,))
+    if found is None:
+        return None
+    session_id = found["session_id"]
+    await _one_at_a_time(db, session_id)
+    others = await rows(
+        db, "SELECT name_key FROM workshop_people WHERE session_id = %s AND id <> %s", (session_id, person_id)
+    )
+    name = _free_name(name, {row["name_key"] for row in others})
+    row = await one(
+        db,
+        "UPDATE workshop_people SET name = %s, name_key = %s WHERE id = %s RETURNING id, session_id, name",
+        (name, name_key(name), person_id),
+    )
+    return Person(**row) if row else None
+
+
 async def named(db: Db, session: Session, name: str, *, now_s: float) -> int:
     """The participant whose name or whose score lines say `name`; a new one without a token when there is none."""
     row = await one(
@@ -142,6 +161,11 @@ async def active_count(db: Db, session: Session, *, active_s: float, now_s: floa
         (session.id, now_s - active_s / session.speed),
     )
     return int(row["n"]) if row else 0
+
+
+async def _one_at_a_time(db: Db, session_id: int) -> None:
+    """Whoever takes a name holds the session until the end of the transaction."""
+    await db.execute("SELECT 1 FROM workshop_sessions WHERE id = %s FOR UPDATE", (session_id,))
 
 
 def _free_name(name: str, taken: set[str]) -> str:

@@ -17,10 +17,13 @@ from labsvc.workshop.shapes import (
     Me,
     Metrics,
     MyTicket,
+    NewName,
+    ParticipantId,
     Paste,
     Pasted,
     Progress,
     Ready,
+    Renamed,
     Room,
     ScenarioName,
     SessionShape,
@@ -68,6 +71,9 @@ def _facilitator(workshop: Workshop) -> list[Endpoint]:
     async def paste(call: Call) -> Pasted:
         return await hall.paste(call.who, call.body.text)
 
+    async def rename(call: Call) -> Renamed:
+        return await hall.rename(call.params.participant, call.body.name)
+
     async def export(call: Call) -> Export:
         return await workshop.analytics.export(call.query.workshop_id)
 
@@ -91,6 +97,10 @@ def _facilitator(workshop: Workshop) -> list[Endpoint]:
         .taking(Nothing),
         Endpoint("GET", "/workshop/room", "Board, people, who is stuck", room, Room, role=f),
         Endpoint("POST", "/workshop/paste", "Take score lines out of a chat", paste, Pasted, role=f).taking(Paste),
+        Endpoint("POST", "/workshop/participants/{participant}/name", "Another name", rename, Renamed, role=f)
+        .at(ParticipantId)
+        .taking(NewName)
+        .refusing({404: "no such participant"}),
         Endpoint("GET", "/workshop/export", "Every run and the tickets' books", export, Export, role=f)
         .asking(WorkshopId)
         .refusing({404: "no such session"}),

@@ -72,6 +72,14 @@ class Answer(Model):
     text: Text = Field(default="", max_length=TICKET_ANSWER_LIMIT)
 
 
+class NewName(Model):
+    name: Name
+
+
+class ParticipantId(Model):
+    participant: Number
+
+
 class TicketId(Model):
     ticket: Number
 
@@ -218,6 +226,11 @@ class Me(Shape):
     participant_id: int
     name: str
     session: SessionShape
+
+
+class Renamed(Shape):
+    participant_id: int
+    name: str  # with a number when somebody else has it
 
 
 class Submitted(Shape):

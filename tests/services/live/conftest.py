@@ -137,13 +137,15 @@ def visit(browser: Browser, generator: Generator) -> Iterator[Visit]:
     contexts, trouble = [], []
     expect.set_options(timeout=WAIT_MS)
 
-    def go(path: str, *, width: int = 1280, scheme: str = "light", host: str = "127.0.0.1") -> Page:
+    def go(
+        path: str, *, width: int = 1280, scheme: str = "light", host: str = "127.0.0.1", answer: str | None = None
+    ) -> Page:
         context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)  # type: ignore[arg-type]
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: trouble.append(f"{path}: {error}"))
         page.on("console", lambda told: trouble.append(told.text) if "Content Security" in told.text else None)
-        page.on("dialog", lambda dialog: dialog.accept())
+        page.on("dialog", lambda dialog: dialog.accept(answer))
         page.goto(f"http://{host}:{generator.port}{path}")
         return page
 

@@ -69,7 +69,6 @@ def test_trigger_shows_on_the_board(visit: Visit, generator: Generator) -> None:
     expect(board.locator("#frozen")).to_be_visible()
     desk.click("text=settle")
     expect(board.locator("#scenario")).to_be_hidden()
-    desk.once("dialog", lambda asked: asked.accept())
     desk.click("#back")
     expect(desk.locator("#back")).to_be_hidden()
     expect(board.locator("#title")).not_to_have_text("Step 1: timeouts")
@@ -115,6 +114,17 @@ def test_pages_come_back_by_themselves(visit: Visit, generator: Generator) -> No
     expect(desk.locator("#people th")).to_contain_text("Meanwhile")
     generator.told("POST", "/workshop/next", {"segment": 1}, token="facilitator")
     expect(desk.locator("#title")).to_have_text("Step 1: timeouts")
+
+
+def test_a_name_can_be_taken_off_the_board(visit: Visit, generator: Generator) -> None:
+    """Whatever somebody calls himself, the facilitator has the last word: one click, and the room sees it."""
+    code = generator.session()["code"]
+    generator.told("POST", "/workshop/join", {"code": code, "name": "rude <b>word"})
+    board, desk = visit("/board"), visit(f"/facilitator#token={generator.facilitator}", answer="Guest")
+    expect(board.locator("#arrived li")).to_have_text("rude <b>word")
+    desk.click("#people th button")
+    expect(desk.locator("#people th")).to_have_text("Guest")
+    expect(board.locator("#arrived li")).to_have_text("Guest")
 
 
 def test_admin_steers_with_the_token_only(visit: Visit, generator: Generator) -> None:

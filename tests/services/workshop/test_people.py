@@ -34,6 +34,23 @@ def test_same_name_gets_a_number(made: Made) -> None:
     assert names == ["Ann Lee", "ann lee 2", "ANN LEE 3"]
 
 
+def test_another_name_is_used_for_everything_from_then_on(made: Made) -> None:
+    """The board shows a name to the whole room, so the facilitator can change it; its owner notices nothing else."""
+    made.start()
+    joined = made.join("rude word")[1]
+    made.join("Ann")
+    renamed = made.run(made.workshop.hall.rename(joined.participant_id, "ann"))
+    assert (renamed.participant_id, renamed.name) == (joined.participant_id, "ann 2")
+    assert made.run(made.workshop.door.who(joined.token, "10.0.0.1")).name == "ann 2"
+    assert made.join("rude word", token=joined.token)[1].name == "ann 2"
+    assert [person.name for person in made.run(made.workshop.analytics.room()).people] == ["ann 2", "Ann"]
+    assert made.run(made.workshop.hall.rename(joined.participant_id, "ANN 2")).name == "ANN 2"
+    assert made.join("ann 2")[1].name == "ann 2 2"
+    with pytest.raises(Refused, match="no participant 999") as refused:
+        made.run(made.workshop.hall.rename(999, "Bob"))
+    assert refused.value.status == 404
+
+
 def test_wrong_code_is_refused_and_limited(made: Made) -> None:
     """Guessing codes ends in 429 for that address only."""
     made.start()

@@ -189,7 +189,8 @@ function drawPeople(people, session) {
 function personRow(person, labs) {
   const dot = el("span", { class: `dot ${person.is_here ? "here" : ""}`, title: person.is_here ? "here" : "not heard for a while" });
   return el("tr", { class: `${person.stuck ? "stuck" : ""} ${person.is_here ? "" : "away"}` },
-    el("th", { scope: "row", title: `${person.name}${person.technology ? `, ${person.technology}` : ""}` }, dot, person.name),
+    el("th", { scope: "row" }, dot,
+      el("button", { class: "rename", title: `${person.name}${person.technology ? `, ${person.technology}` : ""}: give another name`, onclick: () => rename(person) }, person.name)),
     el("td", { class: "ready" }, person.ready_code ? el("span", { class: "chip good", title: person.ready_code }, "ready") : el("span", { class: "muted" }, "–")),
     ...labs.map((lab) => {
       const score = person.best[lab];
@@ -223,6 +224,11 @@ $("#back").onclick = () => {
   const { segments, segment } = room.board.session;
   if (confirm(`Back to “${segments[segment - 1].title}”? Its minutes begin anew.`)) act("POST", "/workshop/next", { segment: segment - 1 });
 };
+async function rename(person) {
+  const name = prompt(`Another name for ${person.name}, on the board too:`, person.name)?.trim();
+  if (name && name !== person.name && await act("POST", `/workshop/participants/${person.id}/name`, { name })) refresh();
+}
+
 $("#next").onclick = () => act("POST", "/workshop/next", { segment: room.board.session.segment + 1 });
 $("#pause").onclick = () => act("POST", "/workshop/pause", { on: room.board.session.state !== "paused" });
 $("#freeze").onclick = () => act("POST", "/workshop/freeze", { on: !room.board.session.is_frozen });
