@@ -44,6 +44,7 @@ def test_a_healthy_quote_is_passed_on() -> None:
 def test_a_slow_but_healthy_quote_is_not_given_up() -> None:
     """90 ms is an ordinary answer on an ordinary day."""
     reply, _ = quote(FakeDependency(answer(after_ms=90)))
+    assert reply.status != 500, f"the quote fell over ({reply.body['error']})"
     assert reply.status == 200, (
         f"pricing answered in 90 ms, as it often does, but the quote was {reply.status}: too impatient?"
     )
