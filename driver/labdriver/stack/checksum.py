@@ -46,13 +46,11 @@ def labs_on_disk(labs: Path) -> dict[str, LabFiles]:
 
 
 def services_code(root: Path) -> str:
-    """Checksum of what every role runs apart from labs: `services/` and the manifests."""
+    """Checksum of what every role runs apart from labs: `services/labsvc/`, its pages too, and the manifests."""
     digest = hashlib.sha256()
-    files = [
-        *root.glob("services/labsvc/**/*.py"),
-        *root.glob("services/labsvc/**/*.yaml"),
-        *root.glob("k8s/base/*.yaml"),
-    ]
+    files = [*(root / "services" / "labsvc").rglob("*"), *root.glob("k8s/base/*.yaml")]
     for path in sorted(files):
+        if path.suffix == ".pyc" or path.name.startswith(".") or not path.is_file():
+            continue  # compiled, or an editor's own
         digest.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:DIGITS]

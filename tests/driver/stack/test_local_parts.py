@@ -119,14 +119,17 @@ def test_labs_on_disk_leaves_out_what_cannot_be_read(tmp_path: Path) -> None:
 
 
 def test_services_code_follows_every_file(tmp_path: Path) -> None:
-    """Content and names both count."""
+    """Content and names both count, of pages too; what Python and editors put beside them does not."""
     folder = tmp_path / "services" / "labsvc"
-    folder.mkdir(parents=True)
+    (folder / "static").mkdir(parents=True)
     seen = {checksum.services_code(tmp_path)}
-    for name, text in (("a.py", "1"), ("a.py", "2"), ("b.py", "2")):
+    for name, text in (("a.py", "1"), ("a.py", "2"), ("b.py", "2"), ("static/page.css", "p {}")):
         (folder / name).write_text(text)
         seen.add(checksum.services_code(tmp_path))
-    assert len(seen) == 4
+    assert len(seen) == 5
+    for name in ("a.cpython-311.pyc", ".page.css.swp"):
+        (folder / "static" / name).write_text("3")
+    assert checksum.services_code(tmp_path) in seen
 
 
 def test_last_words_shorten_a_json_line(tmp_path: Path) -> None:
