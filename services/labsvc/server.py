@@ -11,6 +11,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
@@ -28,6 +29,7 @@ BACKLOG = 2048
 KEEPALIVE_S = 75  # longer than any client of ours keeps an idle connection, so that none is closed under a request
 GRACE_S = 1.5  # how long requests may finish after the stop began
 LIMIT_S = 2.8  # after this the process leaves, whatever hangs
+TICKS = 14  # that the limit is counted in: a machine that stands still costs one of them, and GRACE_S ends first
 
 
 class Server(uvicorn.Server):
@@ -119,9 +121,12 @@ def watch_parent(fd: int, on_end: Callable[[], None]) -> None:
 
 
 def _leave_after(limit_s: float) -> None:
-    timer = threading.Timer(limit_s, os._exit, args=(0,))
-    timer.daemon = True
-    timer.start()
+    def leave() -> None:
+        for _ in range(TICKS):
+            time.sleep(limit_s / TICKS)
+        os._exit(0)
+
+    threading.Thread(target=leave, name="limit", daemon=True).start()
 
 
 def _address(listener: socket.socket) -> str:
