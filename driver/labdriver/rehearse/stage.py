@@ -105,7 +105,8 @@ async def _play(api: Api, token: str, session: Mapping[str, Any], wish: Wish, *,
     if not refused:
         with suppress(Rejected):  # it has settled by itself, or was never reached
             await api.ask("settle", "POST", "/api/simulation/stop", token=token, body={})
-    await api.ask("stop", "POST", "/workshop/stop", token=token, body={})
+    with suppress(Rejected):  # it has ended already: the answer to the question before got lost
+        await api.ask("stop", "POST", "/workshop/stop", token=token, body={})
     export = await api.ask("export", "GET", f"/workshop/export?workshop_id={session['id']}", token=token)
     took_s = time.monotonic() - begun_s
     cpu_after_s = await _cpu_s(api)

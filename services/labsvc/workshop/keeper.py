@@ -52,6 +52,7 @@ class Keeper:
         async with self._context.store.turn() as db:
             await self._door.read_key(db)
             await self._door.write_seen(db)
+            await db.commit()  # who joins again waits for these rows, and the tickets below for what it has locked
             session = await sessions.live(db)
             moved = await self._desk.beat(db, session, now_s=now_s)
         async with self._context.store.turn() as db:  # another turn: looking must not hold up the desk
