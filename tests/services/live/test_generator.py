@@ -24,7 +24,7 @@ def document(generator: Generator) -> dict[str, Any]:
 @pytest.fixture
 def talk(generator: Generator) -> Iterator[Talk]:
     """Make WebSocket clients, of a world that lives: tests before may have paused it. All are closed afterwards."""
-    generator.ask("POST", "/workshop/pause", {"on": False}, token="facilitator")
+    generator.heard("POST", "/workshop/pause", {"on": False}, token="facilitator")
     generator.ask("POST", "/api/simulation/pace", {"factor": 1}, token="facilitator")
     made: list[Talker] = []
 
@@ -177,14 +177,8 @@ def participant(generator: Generator) -> str:
 @pytest.mark.parametrize("raw", [b"{", b"\xff\xfe", b'{"name": "\\ud800"}', b"[1e999]", b"nul", b'{"name": NaN}'])
 def test_body_that_is_no_json_is_refused(generator: Generator, raw: bytes) -> None:
     """Broken JSON, half characters, numbers that are none: 422 in one line."""
-    import httpx
-
-    answer = httpx.post(
-        generator.url + "/workshop/start",
-        content=raw,
-        headers={"content-type": "application/json", "authorization": f"Bearer {generator.facilitator}"},
-        trust_env=False,
-    )
+    headers = {"content-type": "application/json", "authorization": f"Bearer {generator.facilitator}"}
+    answer = generator.http.post(generator.url + "/workshop/start", content=raw, headers=headers)
     assert answer.status_code == 422
     assert answer.json()["error"]
 

@@ -17,7 +17,7 @@ def bottom_px(page: Page, selector: str) -> float:
 
 def test_hour_from_start_to_ticket(visit: Visit, generator: Generator) -> None:
     """A facilitator starts, somebody joins in a browser and handles a ticket, everybody sees it."""
-    generator.ask("POST", "/workshop/stop", {}, token="facilitator")
+    generator.stop()
     desk = visit(f"/facilitator#token={generator.facilitator}")
     desk.fill("#start-name", "Friday")
     desk.fill("#start-people", "12")
@@ -129,7 +129,7 @@ def test_a_name_can_be_taken_off_the_board(visit: Visit, generator: Generator) -
 
 def test_admin_steers_with_the_token_only(visit: Visit, generator: Generator) -> None:
     """Without it the page is read-only; with it pace and scenarios work, causes are shown; a session is not needed."""
-    generator.ask("POST", "/workshop/stop", {}, token="facilitator")
+    generator.stop()
     generator.ask("POST", "/api/simulation/reset", {}, token="facilitator")
     stranger = visit("/admin")
     expect(stranger.locator(".scenario button").first).to_be_disabled()
