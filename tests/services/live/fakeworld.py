@@ -118,14 +118,15 @@ class FakeWorld:
                 self._turn()
 
     def _turn(self) -> None:
-        """One order comes or is lost, one moves on; now and then somebody says something."""
+        """The newest order moves on and so does the one that waits longest, the next one comes or is lost: until the
+        turn after this it is the newest, and pending. Now and then somebody says something."""
+        self._move(-1)
+        self._move(0)
         if self._scenario == "system-maintenance":
             self._lost += 1
             self._outlet.emit("visits.lost", {"reason": "503", "sku": HOMES[0][1]}, cause={"kind": "baseline"})
         else:
             self._order(cause={"kind": "baseline"})
-        self._move(0)
-        self._move(-2)
         for _ in range(self._outlet.tickets_wanted()):
             self._ticket()
         if self._orders % 4 == 1:
