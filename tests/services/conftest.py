@@ -24,7 +24,7 @@ class Service:
     url: str
     lifeline: int  # the write end of the parent's pipe
 
-    def http(self, *, timeout_s: float | None = 30.0) -> httpx.Client:
+    def http(self, *, timeout_s: float | None = READY_S) -> httpx.Client:
         return httpx.Client(base_url=self.url, timeout=timeout_s, trust_env=False)
 
 
@@ -54,7 +54,7 @@ def _started(ending: ExitStack, mode: str, settings: dict[str, str]) -> Service:
         stdout=subprocess.DEVNULL,
     )
     os.close(its_end)
-    ending.callback(process.wait, 30)
+    ending.callback(process.wait, READY_S)
     ending.callback(process.kill)
     ending.callback(_close, ours)
     service = Service(process, f"http://127.0.0.1:{listener.getsockname()[1]}", ours)

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from tests.k8s.standin import images
 
-START_S, CALL_S = 30.0, 300.0
+START_S, CALL_S = 120.0, 900.0
 
 
 class Engine:

@@ -13,7 +13,7 @@ from labsvc.clients import Clients
 from labsvc.metrics import Metrics
 
 SLOTS = 5
-PATIENCE_S = 10.0  # of who is sure to be answered, on a busy machine
+PATIENCE_S = 60.0  # of who is sure to be answered, on a busy machine
 
 
 @asynccontextmanager

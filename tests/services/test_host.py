@@ -134,7 +134,7 @@ async def start(deps, edit):
 
     async def life() -> int:
         mounted.start()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while mounted.missing():  # noqa: ASYNC110 - nothing to wait on but the state itself
                 await asyncio.sleep(0)
         mounted.end_background()
@@ -165,7 +165,7 @@ async def start(deps, edit):
     async def life() -> list[str]:
         mounted.start()
         seen = [mounted.missing()[0]]
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while mounted.missing():
                 seen.append(mounted.missing()[0])
                 await asyncio.sleep(0)

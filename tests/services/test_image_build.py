@@ -20,10 +20,10 @@ HARDENED = ("--rm", "--network", "none", "--read-only", "--tmpfs", "/tmp", "--ca
 ASK = """
 import http.client, subprocess, sys, time
 child = subprocess.Popen([sys.executable, "-m", "labsvc.cli", "depsim"])
-until_s = time.monotonic() + 30
+until_s = time.monotonic() + 120
 while True:
     try:
-        wire = http.client.HTTPConnection("127.0.0.1", 8083, timeout=2)
+        wire = http.client.HTTPConnection("127.0.0.1", 8083, timeout=30)
         wire.request("GET", "/readyz")
         answer = wire.getresponse()
         print(answer.status, answer.read().decode())

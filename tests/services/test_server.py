@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from tests.services.conftest import SERVICES, Start
 
-END_S = 30.0  # the limit is 2.8 s; the rest is for a busy machine
+END_S = 60.0  # the limit is 2.8 s; the rest is for a busy machine
 LAB = """
 import asyncio
 from labsvc.deps import Reply, Route
@@ -73,7 +73,7 @@ def test_a_hanging_caller_gets_an_honest_answer_at_the_end(start: Start, labs: P
     statuses: list[int] = []
 
     def ask() -> None:
-        with service.http(timeout_s=30) as http:
+        with service.http(timeout_s=END_S) as http:
             statuses.append(http.get("/stuck/hang").status_code)
 
     caller = threading.Thread(target=ask)
@@ -96,7 +96,7 @@ def test_the_end_of_the_supervisor_ends_the_process(start: Start) -> None:
 def run(*args: str, **settings: str) -> subprocess.CompletedProcess[str]:
     env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(SERVICES), **settings}
     command = [sys.executable, "-m", "labsvc.cli", *args]
-    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=2 * END_S, check=False)
 
 
 def test_an_unknown_setting_ends_with_2_and_the_known_ones() -> None:

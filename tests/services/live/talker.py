@@ -19,7 +19,7 @@ from wsproto.events import (
     TextMessage,
 )
 
-LIMIT_S = 30.0
+LIMIT_S = 60.0
 
 
 class Refused(Exception):

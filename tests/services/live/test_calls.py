@@ -44,7 +44,7 @@ def test_call_is_marked() -> None:
     """The other side can tell the business from the load of a lab."""
 
     async def scene(calls: Calls, heads: list[str]) -> None:
-        answer = await calls("api", "PUT", "/shop/orders/BW-1", body={"a": 1}, timeout_s=5)
+        answer = await calls("api", "PUT", "/shop/orders/BW-1", body={"a": 1}, timeout_s=60)
         assert answer == Answer(201, {"number": "BW-1"})
         assert heads[0].startswith("PUT /shop/orders/BW-1 ")
         assert "x-lab-traffic: background" in heads[0].lower()
@@ -57,7 +57,7 @@ def test_retry_after_is_heard_within_reason(said: str, heard_s: float | None) ->
     """Seconds, at most a minute; a date or nonsense is none."""
 
     async def scene(calls: Calls, heads: list[str]) -> None:
-        answer = await calls("api", "GET", "/quotes/cedar-60", timeout_s=5)
+        answer = await calls("api", "GET", "/quotes/cedar-60", timeout_s=60)
         assert answer == Answer(503, None, heard_s)
 
     played(f"HTTP/1.1 503 Away\nretry-after: {said}\ncontent-length: 4\n\noops", scene)
@@ -68,8 +68,8 @@ def test_silence_and_absence_are_answers_too() -> None:
 
     async def scene(calls: Calls, heads: list[str]) -> None:
         assert await calls("api", "GET", "/", timeout_s=0.05) == Answer(NO_ANSWER, {"error": "timeout"})
-        assert await calls("worker", "GET", "/", timeout_s=5) == Answer(NO_ANSWER, {"error": "ConnectError"})
+        assert await calls("worker", "GET", "/", timeout_s=60) == Answer(NO_ANSWER, {"error": "ConnectError"})
         with pytest.raises(LookupError, match="api, worker"):
-            await calls("depsim", "GET", "/", timeout_s=5)
+            await calls("depsim", "GET", "/", timeout_s=60)
 
     played("", scene)

@@ -91,7 +91,7 @@ class QuickClock(RealClock):
 
 
 async def until(holds: Any) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not holds():  # noqa: ASYNC110  the condition is somebody else's
             await asyncio.sleep(0.01)
 

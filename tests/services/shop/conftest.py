@@ -10,6 +10,7 @@ import pytest
 from psycopg_pool import AsyncConnectionPool
 from starlette.types import Receive, Scope, Send
 
+from labsvc import db
 from labsvc.metrics import Metrics
 from labsvc.shop import orders
 from labsvc.shop.shop import Shop
@@ -83,13 +84,19 @@ async def wiped(url: str) -> None:
 
 
 @pytest.fixture
-def play(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Play:
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine must not make the shop refuse, nor Postgres look silent."""
+    monkeypatch.setattr(orders, "WAIT_S", 60.0)
+    monkeypatch.setattr(db, "CHECK_S", 60.0)
+
+
+@pytest.fixture
+def play(database_url: str, patience: None) -> Play:
     """Play a story on one replica."""
-    monkeypatch.setattr(orders, "WAIT_S", 60.0)  # a busy machine must not make it refuse
     return lambda story: asyncio.run(opened(database_url, story))
 
 
 @pytest.fixture
-def play_two(database_url: str) -> Play:
+def play_two(database_url: str, patience: None) -> Play:
     """Play a story on two replicas of one database."""
     return lambda story: asyncio.run(opened(database_url, story, replicas=2))

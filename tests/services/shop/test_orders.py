@@ -67,6 +67,7 @@ TOLD = st.lists(st.tuples(st.integers(0, 5), st.sampled_from(STATUSES)), max_siz
 
 
 @pytest.mark.parametrize("batch", [1, 7])
+@pytest.mark.usefixtures("patience")
 def test_books_are_as_if_each_had_been_told_once(database_url: str, batch: int) -> None:
     """Any orders, any statuses in any order, repeated, one by one and in batches: each counts once, at its furthest."""
 
@@ -74,7 +75,7 @@ def test_books_are_as_if_each_had_been_told_once(database_url: str, batch: int) 
         @settings(max_examples=25)
         @given(told=TOLD)
         def law(told: list[tuple[int, str]]) -> None:
-            asyncio.run_coroutine_threadsafe(check(told), loop).result(30)
+            asyncio.run_coroutine_threadsafe(check(told), loop).result(120)
 
         async def check(told: list[tuple[int, str]]) -> None:
             await wiped(database_url)

@@ -175,7 +175,7 @@ def test_new_business_begins_with_an_empty_shop() -> None:
         saved = keep(world)
         again = opened(outlet, wall, history_days=20, saved=saved)
         sending = asyncio.create_task(again.delivery.run())
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while len(again.outbox):
                 keep(again)
                 await asyncio.sleep(0.02)

@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from tests.services.shop.conftest import Front
+from tests.services.shop.conftest import Front, patience
 from tests.services.shop.conftest import opened as shop_opened
 from tests.services.workshop.conftest import Server, postgres
 from tests.services.worlds.commerce.conftest import MemoryOutlet, Wall, keep, opened
@@ -13,7 +13,7 @@ from labsvc.sim.instant import DAY_US
 from labsvc.worlds import Answer
 from labsvc.worlds.commerce import Commerce
 
-__all__ = ["postgres"]
+__all__ = ["patience", "postgres"]
 
 
 class RealShop(MemoryOutlet):
@@ -33,12 +33,13 @@ class RealShop(MemoryOutlet):
 
 async def told(world: Commerce) -> None:
     """Wait until the api has everything."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         while len(world.outbox):
             keep(world)
             await asyncio.sleep(0.02)
 
 
+@pytest.mark.usefixtures("patience")
 @pytest.mark.parametrize("is_killed", [False, True], ids=["in peace", "postgres is killed"])
 def test_books_of_world_and_api_are_equal(postgres: Server, is_killed: bool) -> None:
     """Two hundred days of history in blocks, then ten days order by order."""
