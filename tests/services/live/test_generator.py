@@ -23,8 +23,10 @@ def document(generator: Generator) -> dict[str, Any]:
 
 @pytest.fixture
 def talk(generator: Generator) -> Iterator[Talk]:
-    """Make WebSocket clients, of a world that lives: tests before may have paused it. All are closed afterwards."""
+    """Make WebSocket clients, of a world that lives and sells: tests before may have paused it, or closed its shop. All
+    are closed afterwards."""
     generator.heard("POST", "/workshop/pause", {"on": False}, token="facilitator")
+    generator.ask("POST", "/api/simulation/reset", {}, token="facilitator")
     generator.ask("POST", "/api/simulation/pace", {"factor": 1}, token="facilitator")
     made: list[Talker] = []
 
