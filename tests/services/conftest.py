@@ -5,8 +5,9 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 
 import httpx
@@ -22,7 +23,7 @@ class Service:
 
     process: subprocess.Popen[bytes]
     url: str
-    lifeline: int  # the write end of the parent's pipe
+    lifeline: FileIO  # the write end of the parent's pipe
 
     def http(self, *, timeout_s: float | None = READY_S) -> httpx.Client:
         return httpx.Client(base_url=self.url, timeout=timeout_s, trust_env=False)
@@ -44,7 +45,8 @@ def start() -> Iterator[Start]:
 
 def _started(ending: ExitStack, mode: str, settings: dict[str, str]) -> Service:
     listener = ending.enter_context(socket.create_server(("127.0.0.1", 0)))
-    its_end, ours = os.pipe()
+    its_end, our_end = os.pipe()
+    ours = ending.enter_context(FileIO(our_end, "wb"))
     env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(SERVICES)}
     env |= {"LAB_LISTEN_FDS": str(listener.fileno()), "LAB_PARENT_FD": str(its_end), **settings}
     process = subprocess.Popen(
@@ -56,13 +58,7 @@ def _started(ending: ExitStack, mode: str, settings: dict[str, str]) -> Service:
     os.close(its_end)
     ending.callback(process.wait, READY_S)
     ending.callback(process.kill)
-    ending.callback(_close, ours)
     service = Service(process, f"http://127.0.0.1:{listener.getsockname()[1]}", ours)
     with service.http(timeout_s=READY_S) as http:
         assert http.get("/healthz").status_code == 200  # the socket listens already: the answer comes when it serves
     return service
-
-
-def _close(descriptor: int) -> None:
-    with suppress(OSError):  # the test may have closed it
-        os.close(descriptor)

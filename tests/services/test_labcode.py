@@ -42,6 +42,11 @@ def test_load_stops_a_file_that_never_ends(tmp_path: Path, monkeypatch: pytest.M
     assert labcode.told(caught.value, tmp_path / "labs").startswith("labs/timeouts/edit.py:")
 
 
+def test_load_forgives_a_machine_that_stands_still(tmp_path: Path) -> None:
+    """However long it stood, it is one tick of the limit."""
+    assert loaded(tmp_path, "import signal\nsignal.raise_signal(signal.SIGALRM)\nN = 1\n").N == 1  # type: ignore[attr-defined]
+
+
 def test_checksum_is_the_rule_of_the_driver() -> None:
     """Twelve hex digits of sha256 over the contents one after the other."""
     assert labcode.checksum(b"a", b"bc") == "ba7816bf8f01"

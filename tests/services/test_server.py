@@ -89,7 +89,7 @@ def test_a_hanging_caller_gets_an_honest_answer_at_the_end(start: Start, labs: P
 def test_the_end_of_the_supervisor_ends_the_process(start: Start) -> None:
     """The pipe's other end is gone: nobody would ever stop it otherwise."""
     service = start("depsim")
-    os.close(service.lifeline)
+    service.lifeline.close()
     assert service.process.wait(END_S) == 0
 
 

@@ -4,10 +4,11 @@ import asyncio
 from collections import Counter
 from typing import Any
 
+import psycopg
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.services.workshop.conftest import Made, Make, draft
+from tests.services.workshop.conftest import LIMIT_S, Made, Make, Server, draft
 
 from labsvc.rest import Refused, Who
 from labsvc.workshop.plan import TicketNumbers
@@ -203,6 +204,34 @@ def test_hundred_people_at_once_get_different_tickets(made: Made) -> None:
     held = [told.ticket.id for told in mine if told.ticket]
     assert len(held) == len(set(held)) == 60
     assert sorted(told.ahead for told in mine if told.ahead is not None) == list(range(20))
+
+
+def test_beat_and_somebody_who_joins_again_do_not_wait_for_each_other(made: Made, postgres: Server) -> None:
+    """Joining holds the session and then wants the person; new tickets want the session when the person was written."""
+    made.start()
+    made.beat()
+    alice, _ = made.join("Alice")
+    assert made.workshop.desk.take_in(draft("T-0"))
+
+    async def story() -> None:
+        async with await psycopg.AsyncConnection.connect(postgres.url) as joining:
+            await joining.execute("SELECT 1 FROM workshop_sessions FOR UPDATE")
+            beat = asyncio.create_task(made.workshop.keeper.beat())
+            await somebody_waits(postgres.url)
+            await joining.execute("UPDATE workshop_people SET seen_s = seen_s WHERE id = %s", (alice.id,))
+            await joining.commit()
+            await beat
+
+    made.run(story())
+    assert made.run(made.workshop.analytics.room()).board.tickets.opened == 1
+
+
+async def somebody_waits(url: str) -> None:
+    """Return when a session of the database waits for a lock."""
+    asked = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as looking, asyncio.timeout(LIMIT_S):
+        while await (await looking.execute(asked)).fetchone() is None:
+            pass
 
 
 STEP = st.tuples(
