@@ -249,7 +249,7 @@ def _checked(model: type[Model], values: Mapping[str, Any], *, status: int = 422
 def _first_fault(error: ValidationError) -> str:
     """The first fault of an input in one line: where, what is wrong, what it was."""
     first = error.errors(include_url=False, include_context=False)[0]
-    where = ".".join(str(part) for part in first["loc"])
+    where = clean(".".join(str(part) for part in first["loc"]))[:100]  # a field that is not known has any name
     given = clean(str(first["input"]))[:60]
     return f"{where or 'body'}: {first['msg']}" + (f", not {given!r}" if first["type"] != "missing" else "")
 
