@@ -164,8 +164,8 @@ async def active_count(db: Db, session: Session, *, active_s: float, now_s: floa
 
 
 async def _one_at_a_time(db: Db, session_id: int) -> None:
-    """Whoever takes a name holds the session until the end of the transaction."""
-    await db.execute("SELECT 1 FROM workshop_sessions WHERE id = %s FOR UPDATE", (session_id,))
+    """Whoever takes a name holds the session until the end of the transaction; who only refers to it may pass."""
+    await db.execute("SELECT 1 FROM workshop_sessions WHERE id = %s FOR NO KEY UPDATE", (session_id,))
 
 
 def _free_name(name: str, taken: set[str]) -> str:

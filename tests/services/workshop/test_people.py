@@ -1,7 +1,10 @@
 """Joining: codes, tokens, names, limits; and the facilitator's token."""
 
+import asyncio
+
+import psycopg
 import pytest
-from tests.services.workshop.conftest import Made
+from tests.services.workshop.conftest import LIMIT_S, Made, Server
 
 from labsvc.rest import Refused
 from labsvc.workshop.keys import new_token
@@ -32,6 +35,21 @@ def test_same_name_gets_a_number(made: Made) -> None:
     made.start()
     names = [made.join(name)[1].name for name in ("Ann Lee", "ann lee", "ANN LEE")]
     assert names == ["Ann Lee", "ann lee 2", "ANN LEE 3"]
+
+
+def test_names_are_taken_beside_somebody_who_asks_for_a_ticket(made: Made, postgres: Server) -> None:
+    """Who stands in line refers to the session; who joins or is renamed changes nothing of what is referred to."""
+    made.start()
+    alice, bob = made.join("Alice")[0], made.join("Bob")[1]
+
+    async def story() -> None:
+        async with await psycopg.AsyncConnection.connect(postgres.url) as asking, asyncio.timeout(LIMIT_S):
+            line = "INSERT INTO workshop_waiting (person_id, session_id, since_s) VALUES (%s, %s, 0)"
+            await asking.execute(line, (alice.id, alice.session))
+            await made.workshop.hall.rename(bob.participant_id, "Bea")
+
+    made.run(story())
+    assert made.join("Carol")[1].name == "Carol"
 
 
 def test_another_name_is_used_for_everything_from_then_on(made: Made) -> None:

@@ -206,20 +206,20 @@ def test_hundred_people_at_once_get_different_tickets(made: Made) -> None:
     assert sorted(told.ahead for told in mine if told.ahead is not None) == list(range(20))
 
 
-def test_beat_and_somebody_who_joins_again_do_not_wait_for_each_other(made: Made, postgres: Server) -> None:
-    """Joining holds the session and then wants the person; new tickets want the session when the person was written."""
+def test_beat_that_waits_for_the_session_holds_nobody(made: Made, postgres: Server) -> None:
+    """Whoever holds the session may want somebody who was heard before the new tickets came."""
     made.start()
     made.beat()
     alice, _ = made.join("Alice")
     assert made.workshop.desk.take_in(draft("T-0"))
 
     async def story() -> None:
-        async with await psycopg.AsyncConnection.connect(postgres.url) as joining:
-            await joining.execute("SELECT 1 FROM workshop_sessions FOR UPDATE")
+        async with await psycopg.AsyncConnection.connect(postgres.url) as other:
+            await other.execute("SELECT 1 FROM workshop_sessions FOR UPDATE")
             beat = asyncio.create_task(made.workshop.keeper.beat())
             await somebody_waits(postgres.url)
-            await joining.execute("UPDATE workshop_people SET seen_s = seen_s WHERE id = %s", (alice.id,))
-            await joining.commit()
+            await other.execute("UPDATE workshop_people SET seen_s = seen_s WHERE id = %s", (alice.id,))
+            await other.commit()
             await beat
 
     made.run(story())
