@@ -66,7 +66,7 @@ class Store:
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[Db]:
-        """One transaction. Raises Refused (503) while the database cannot be used."""
+        """One transaction. Raises Refused: 503 while the database cannot be used, 409 for who came a moment too late."""
         if self._pool is None:
             raise Refused(503, "there is no workshop without a database; set LAB_DATABASE_URL")
         if not self.is_ready:
@@ -77,6 +77,8 @@ class Store:
                 yield connection
         except psycopg.errors.ForeignKeyViolation as error:
             raise Refused(409, "your session is gone; join the new one: make join CODE=… AT=…") from error
+        except psycopg.errors.UniqueViolation as error:
+            raise Refused(409, "somebody took that a moment before; try again") from error
         except _AWAY as error:
             if isinstance(error, psycopg.errors.UndefinedTable):
                 self.start()

@@ -29,7 +29,7 @@ VOICES = (
     (2, "The crane came <i>two days</i> late."),
     (4, "Good people."),
 )
-BEGAN = datetime(2026, 11, 21, 9, tzinfo=UTC)
+BEGAN = datetime(2025, 11, 21, 9, tzinfo=UTC)  # long ago: pages tell simulated time from ours
 
 
 class FakeWorld:

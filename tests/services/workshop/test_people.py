@@ -69,6 +69,21 @@ def test_another_name_is_used_for_everything_from_then_on(made: Made) -> None:
     assert refused.value.status == 404
 
 
+def test_a_name_that_is_taken_in_the_same_moment_is_refused(made: Made) -> None:
+    """Score lines are pasted while somebody is given the name they say: no crash, and the second try gets a number."""
+    made.start()
+    made.join("Ann")
+    person = made.join("Bob")[1].participant_id
+
+    async def rename() -> None:
+        async with made.workshop.context.store.turn() as db:
+            await db.execute("UPDATE workshop_people SET name_key = 'ann' WHERE id = %s", (person,))
+
+    with pytest.raises(Refused, match="try again") as refused:
+        made.run(rename())
+    assert refused.value.status == 409
+
+
 def test_wrong_code_is_refused_and_limited(made: Made) -> None:
     """Guessing codes ends in 429 for that address only."""
     made.start()
