@@ -66,7 +66,7 @@ class Store:
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[Db]:
-        """One transaction. Raises Refused: 503 while the database cannot be used, 409 for who came a moment too late."""
+        """One transaction. Raises Refused: 503 while the database cannot be used, 409 for who was a moment late."""
         if self._pool is None:
             raise Refused(503, "there is no workshop without a database; set LAB_DATABASE_URL")
         if not self.is_ready:
