@@ -21,9 +21,11 @@ def pytest_configure() -> None:
     """No property has a deadline, for no test says how fast a machine is, nor is it judged how examples are made.
 
     Examples are the same ones in every run: what is wrong is found by who changes something, not by whoever comes next.
+    Who looks for new ones: `pytest --hypothesis-profile search`.
     """
     forgiven = list(HealthCheck)
     settings.register_profile("kit", deadline=None, derandomize=True, database=None, suppress_health_check=forgiven)
+    settings.register_profile("search", settings.get_profile("kit"), derandomize=False, max_examples=5000)
     settings.load_profile("kit")
 
 
