@@ -33,6 +33,8 @@ def ask(port: int, token: str, op: str, *, timeout_s: float = 1.0, **params: Any
             connection.sendall(question.encode())
             with connection.makefile("r", encoding="utf-8") as lines:
                 answer: dict[str, Any] = json.loads(lines.readline(LINE_LIMIT_BYTES))
+        if not isinstance(answer, dict):
+            raise ValueError("no supervisor listens there any more")
     except (OSError, ValueError) as error:
         raise NoAnswer(f"{op}: {error or type(error).__name__}") from error
     if not answer.get("ok"):

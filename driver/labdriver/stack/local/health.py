@@ -8,6 +8,8 @@ from typing import Any
 
 from labdriver.stack.local.ports import HOST
 
+ANSWER_S = 2.0  # a service looks at its database for up to a second before it says how it is
+
 
 @dataclass(frozen=True)
 class Health:
@@ -23,7 +25,7 @@ class Health:
         return {lab: str(told["error"]) for lab, told in self.labs.items() if told["error"]}
 
 
-def ask(port: int, *, timeout_s: float = 1.0) -> Health | None:
+def ask(port: int, *, timeout_s: float = ANSWER_S) -> Health | None:
     """How the process on a private port is; None when it does not answer in time."""
     connection = http.client.HTTPConnection(HOST, port, timeout=timeout_s)
     try:

@@ -3,6 +3,7 @@
 Ends processes by that identity only. Knows nothing of the stack.
 """
 
+import signal
 import time
 from collections.abc import Iterable
 from contextlib import suppress
@@ -37,12 +38,12 @@ def process(identity: Identity) -> psutil.Process | None:
         return None
 
 
-def end(identities: Iterable[Identity], *, grace_s: float) -> int:
+def end(identities: Iterable[Identity], *, grace_s: float, sign: signal.Signals = signal.SIGTERM) -> int:
     """End processes: politely first, by force after `grace_s`. Returns how many were alive."""
     living = [p for p in map(process, identities) if p is not None]
     for each in living:
         with suppress(psutil.Error):
-            each.terminate()
+            each.send_signal(sign)
             each.resume()  # who was stopped in mid-quota would not hear it
     _, stubborn = psutil.wait_procs(living, timeout=grace_s)
     for each in stubborn:

@@ -12,9 +12,11 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
+
+import psutil
 
 import labdriver
 from labdriver.errors import EnvironmentFault, LabError
@@ -23,12 +25,13 @@ from labdriver.stack.local.control import NoAnswer
 from labdriver.stack.local.environment import PASSED
 from labdriver.stack.local.identity import Identity
 from labdriver.stack.local.ports import listen, listen_for
-from labdriver.stack.local.postgres import Postgres
+from labdriver.stack.local.postgres import FAST, FAST_S, Postgres
 from labdriver.stack.local.processes import last_words
 from labdriver.stack.local.state import Paths, State
+from labdriver.stack.manifests import DATABASE
 
 ANSWER_S = 3.0  # to say that it will stop; on a crowded machine it may get no turn for a while
-STOP_S = 12.0  # the supervisor's own limits add up to less
+STOP_S = 20.0  # the supervisor's own limits add up to less
 TERM_S = 3.0
 HANGING_S = 0.5  # for a supervisor that does not answer any more
 SUPERVISOR = "supervisor"
@@ -77,19 +80,23 @@ def clear_remains(paths: Paths) -> list[str]:
         lines.append(f"the state in {paths.folder} came from {known.root}: starting afresh, nothing of it was touched")
         shutil.rmtree(paths.postgres, ignore_errors=True)
     elif known:
-        ended = identity.end([known.supervisor], grace_s=HANGING_S) + identity.end(_kept(known), grace_s=TERM_S)
+        ended = identity.end([known.supervisor], grace_s=HANGING_S)
+        ended += identity.end(_kept(known, lambda role: role != DATABASE), grace_s=TERM_S)
+        ended += identity.end(_kept(known, lambda role: role == DATABASE), grace_s=FAST_S, sign=FAST)
         if ended:
             lines.append(f"ended {ended} processes that an earlier stack had left")
     server = Postgres(paths.postgres).process()
     if server:
-        identity.end([Identity(server.pid, server.create_time())], grace_s=TERM_S)
+        with suppress(psutil.Error):  # it may end by itself meanwhile
+            identity.end([Identity(server.pid, server.create_time())], grace_s=FAST_S, sign=FAST)
         lines.append(f"ended a database server that an earlier stack had left (pid {server.pid})")
     paths.state.unlink(missing_ok=True)
     return lines
 
 
-def _kept(known: State) -> list[Identity]:
-    return [running.identity for running in known.processes if running.identity]
+def _kept(known: State, of: Callable[[str], bool]) -> list[Identity]:
+    """Processes of those roles."""
+    return [running.identity for running in known.processes if running.identity and of(running.role)]
 
 
 def _spawn(paths: Paths, listeners: Mapping[str, socket.socket], control_socket: socket.socket, ready: int) -> None:

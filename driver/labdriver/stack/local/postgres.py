@@ -10,6 +10,7 @@ import importlib.util
 import os
 import pwd
 import shutil
+import signal
 import socket
 import stat
 import subprocess
@@ -29,7 +30,9 @@ SUPERUSER = "postgres"
 ROOTS_STAND_IN = "nobody"
 SOCKET = ".s.PGSQL.5432"
 SOCKET_PATH_LIMIT_BYTES = 100  # 104 on macOS, 108 on Linux, and the lock file beside it is longer
-INITDB_LIMIT_S = 60
+INITDB_LIMIT_S = 180  # it takes a second or two, on a crowded machine ten times that
+FAST = signal.SIGINT  # its fast shutdown: no session is waited for
+FAST_S = 10.0  # for that; one that is ended by force leaves its own processes for a moment
 
 WIPE = """
 DO $wipe$

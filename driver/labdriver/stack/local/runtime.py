@@ -131,7 +131,7 @@ class LocalRuntime:
         return {lab: str(one["code"]) for lab, one in told if not one["error"]}
 
     def scaling(self) -> tuple[ScaledTarget, ...]:
-        told = self._ask(self._known(), "scaling", timeout_s=2)["targets"]
+        told = self._ask(self._known(), "scaling", timeout_s=PATIENT_S)["targets"]
         return tuple(
             ScaledTarget(
                 **{
@@ -251,7 +251,7 @@ class LocalRuntime:
         found = self._must_find()
         for replica in status.replicas:
             if not replica.ready and replica.pid is not None and replica.role != DATABASE:
-                self._ask(found, "restart", timeout_s=2, name=replica.name)
+                self._ask(found, "restart", timeout_s=PATIENT_S, name=replica.name)
 
     def _stale_roles(self, found: State, healths: Mapping[str, health.Health | None]) -> dict[str, str]:
         """Roles that serve other code than the disk has, and what differs."""

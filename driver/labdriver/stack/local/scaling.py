@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from labdriver.stack.local.supervisor import Slot, Supervisor
 
 TICK_S = 0.2  # between two looks for replicas that have become ready
-SYNC_S = 1.0  # between two decisions of an autoscaler
+SYNC_S = 1.0  # between two decisions of an autoscaler; a replica that is silent for longer is asked again after it
 WINDOW_S = 2.0  # over which processor use is measured
 SHORTEST_S = 1.0  # below this a figure would say nothing yet
 DOWN_WINDOW_S = 15.0  # before an autoscaler takes replicas away, where its manifest says nothing
@@ -152,7 +152,7 @@ class Scaling:
         launched = slot.launched
         if launched is None or launched.port is None:
             return
-        found = await asyncio.to_thread(health.ask, launched.port)
+        found = await asyncio.to_thread(health.ask, launched.port, timeout_s=SYNC_S)
         if found and found.ready and found.pid == launched.identity.pid:
             self.welcome(found.pid)
 

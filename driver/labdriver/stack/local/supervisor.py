@@ -28,7 +28,7 @@ from labdriver.stack.local import control, identity, state
 from labdriver.stack.local.balance import Balancer
 from labdriver.stack.local.desk import Desk
 from labdriver.stack.local.ports import listen
-from labdriver.stack.local.postgres import Postgres
+from labdriver.stack.local.postgres import FAST, FAST_S, Postgres
 from labdriver.stack.local.processes import Launched, Launcher, end, ending, log
 from labdriver.stack.local.scaling import Scaling
 from labdriver.stack.local.state import Paths, Running, State
@@ -117,6 +117,8 @@ class Supervisor:
         for balancer in self.balancers.values():
             balancer.close()
         await self.desk.finish()
+        for listener in self.launcher.listeners.values():
+            listener.close()  # whoever finds no state starts a stack of his own, on the same ports
         if not self._taken_away():
             self.paths.state.unlink(missing_ok=True)
         log("supervisor_stopped")
@@ -226,7 +228,7 @@ class Supervisor:
         for slot in self.of_role(DATABASE):
             launched = await self.release(slot)
             if launched:
-                await end(launched, sign=signal.SIGINT)  # SIGINT is Postgres' fast shutdown: no session is waited for
+                await end(launched, sign=FAST, grace_s=FAST_S)
 
     def _taken_away(self) -> bool:
         """Whether the state file is gone or names another supervisor. Then the stack ends."""

@@ -51,6 +51,7 @@ class Throttle:
             except TimeoutError:
                 process.kill()
                 self._wake_all()
+                await process.wait()
 
     async def _keep(self) -> None:
         """For ever: whatever keeps it from running, limits must hold again once it is gone."""
