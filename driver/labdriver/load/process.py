@@ -144,7 +144,7 @@ class Child:
     def _wait_dead(self) -> None:
         """stdout ends a moment before the process does: wait for its exit code."""
         try:
-            self._process.wait(timeout=1)
+            self._process.wait(timeout=5)
         except subprocess.TimeoutExpired:
             return
 
@@ -155,7 +155,7 @@ class Child:
         if self._process.poll() is None and self.done is None:
             self._process.send_signal(signal.SIGKILL)
         try:
-            self._process.wait(timeout=1)
+            self._process.wait(timeout=5)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()

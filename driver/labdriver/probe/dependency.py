@@ -55,7 +55,7 @@ def script(scenario: Scenario, *, run_id: str, seed: int, start_at_s: float) -> 
 class DependencyClient:
     """Talks to one depsim. Every call is bounded; raises EnvironmentFault when it does not answer."""
 
-    def __init__(self, url: str, *, timeout_s: float = 5.0) -> None:
+    def __init__(self, url: str, *, timeout_s: float = 10.0) -> None:
         self.url = url
         self._http = httpx.Client(base_url=url, timeout=timeout_s, trust_env=False)
 

@@ -6,7 +6,7 @@ import httpx
 
 from labdriver.errors import EnvironmentFault
 
-TIMEOUT_S = 5.0
+TIMEOUT_S = 15.0  # a lab may wait five seconds for what a run before has left
 
 
 def prepare(url: str) -> None:

@@ -85,7 +85,7 @@ class Watch:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-        self._reader.join(timeout=1)
+        self._reader.join(timeout=10)  # it is at the end of what the sampler said
         if self._beside:
             self._beside.stop()
         return self.samples
