@@ -94,12 +94,12 @@ def reset() -> Behave:
 
 @pytest.fixture
 def wait_until() -> Callable[[Callable[[], bool]], None]:
-    """Wait for a condition, ten seconds at most."""
+    """Wait for a condition, a minute at most."""
 
     def wait(holds: Callable[[], bool]) -> None:
-        until_s = time.monotonic() + 10
+        until_s = time.monotonic() + 60
         while not holds():
-            assert time.monotonic() < until_s, "the condition did not come true within 10 s"
+            assert time.monotonic() < until_s, "the condition did not come true within a minute"
             time.sleep(0.01)
 
     return wait

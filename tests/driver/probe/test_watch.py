@@ -1,5 +1,6 @@
 """Sampling for real: own process, little servers, and what goes wrong with both."""
 
+import contextlib
 import json
 import os
 import signal
@@ -17,6 +18,7 @@ from labdriver.probe import watch
 from labdriver.probe.fetch import Fetcher, Unreachable
 from labdriver.probe.sources import Rate, Replica, summed
 from labdriver.probe.watch import Job, Target, Watch
+from labdriver.record import Sample
 
 METRICS = 'labsvc_requests_in_flight 3\nlabsvc_dependency_calls_in_flight{operation="pricing"} 2\n'
 COUNTS = {"received": 9, "answered": 6, "abandoned": 1, "in_flight": 2, "injected": {"hang": 3}}
@@ -77,9 +79,9 @@ def silent() -> Iterator[str]:
 
 
 def until(watching: Watch, holds: Callable[[], bool]) -> None:
-    until_s = time.monotonic() + 20
+    until_s = time.monotonic() + 60
     while not holds():
-        assert time.monotonic() < until_s, f"not within 20 s; samples: {watching.samples}"
+        assert time.monotonic() < until_s, f"not within 60 s; samples: {watching.samples}"
         time.sleep(0.01)
 
 
@@ -105,22 +107,30 @@ def test_watch_samples_sum_over_replicas(pages: Pages) -> None:
         "depsim.phase.hanging": 1.0,
     }
     targets = (Target("api", pages.url, os.getpid()), Target("api", other.url, None))
+    told = {"api.cpu_ratio", "machine.cpu_ratio", *expected}
+
+    def whole() -> list[Sample]:
+        """Samples for which every source was back in time."""
+        return [s for s in watching.samples[1:] if told <= s.values.keys() and expected.items() <= s.values.items()]
+
     with watch.start(job(*targets, depsim_url=pages.url)) as watching:
-        until(watching, lambda: any(expected.items() <= s.values.items() for s in watching.samples[1:]))
+        until(watching, lambda: bool(whole()))
     other.shutdown()
     other.server_close()
     thread.join()
-    first, *_, last = watching.samples
-    assert "api.cpu_ratio" not in first.values
-    assert last.values["api.cpu_ratio"] >= 0
-    assert 0 <= last.values["machine.cpu_ratio"] <= 1
+    assert "api.cpu_ratio" not in watching.samples[0].values
+    assert all(s.values["api.cpu_ratio"] >= 0 for s in whole())
+    assert all(0 <= s.values["machine.cpu_ratio"] <= 1 for s in whole())
     assert [s.t_s for s in watching.samples] == sorted(s.t_s for s in watching.samples)
 
 
 def test_watch_keeps_its_connections(pages: Pages) -> None:
     """One connection a source, not one a sample; a reading that was late costs another."""
     with watch.start(job(Target("api", pages.url, None), depsim_url=pages.url)) as watching:
-        until(watching, lambda: len(watching.samples) >= 4)
+        until(
+            watching,
+            lambda: sum({"api.in_flight", "depsim.in_flight.tax"} <= s.values.keys() for s in watching.samples) >= 4,
+        )
     assert pages.connections < 2 * len(watching.samples)
 
 
@@ -154,8 +164,9 @@ def test_watch_survives_the_kill_of_its_sampler(pages: Pages) -> None:
         killed = watching.pid
         told = watching.samples
         os.kill(killed, signal.SIGKILL)
-        until(watching, lambda: len(watching.samples) >= len(told) + 2)
-        assert watching.pid != killed
+        until(watching, lambda: watching.pid != killed)
+        kept = watching.samples
+        until(watching, lambda: len(watching.samples) >= len(kept) + 2)
     assert watching.samples[: len(told)] == told
     assert not psutil.pid_exists(watching.pid)
 
@@ -177,8 +188,9 @@ def test_fetcher_slow_drip_ends_at_the_deadline() -> None:
             client, _ = listener.accept()
             with client:
                 client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
-                while not gone.wait(0.02):
-                    client.sendall(b"x")
+                with contextlib.suppress(OSError):  # the fetcher has hung up
+                    while not gone.wait(0.02):
+                        client.sendall(b"x")
 
         thread = threading.Thread(target=drip)
         thread.start()
@@ -193,7 +205,7 @@ def test_fetcher_other_status_is_unreachable(pages: Pages) -> None:
     """A page that is not there is no page."""
     fetcher = Fetcher(pages.url)
     with pytest.raises(Unreachable, match="status 404"):
-        fetcher.get("/nothing", within_s=5)
+        fetcher.get("/nothing", within_s=60)
     fetcher.close()
 
 
