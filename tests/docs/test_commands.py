@@ -100,7 +100,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kit]:
 def shell(kit: Kit, command: str, *, pasted: str = "") -> subprocess.CompletedProcess[str]:
     """Type a command in the kit's folder, with what is pasted into it."""
     return subprocess.run(
-        ["bash", "-c", command], cwd=kit.root, env=kit.env, input=pasted, capture_output=True, text=True, timeout=180
+        ["bash", "-c", command], cwd=kit.root, env=kit.env, input=pasted, capture_output=True, text=True, timeout=600
     )
 
 

@@ -21,6 +21,7 @@ def readiness(*told: Any) -> AbstractContextManager[str]:
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(maintenance, "POLL_S", 0.005)
+    monkeypatch.setattr(maintenance, "TIMEOUT_S", 60.0)
 
 
 def test_its_end_is_waited_for_and_told_once() -> None:
@@ -28,7 +29,7 @@ def test_its_end_is_waited_for_and_told_once() -> None:
     said: list[str] = []
     none = {"maintenance": None}
     with readiness(ON, ON, none, ON, none) as url:
-        maintenance.wait(url, within_s=20, say=said.append)
+        maintenance.wait(url, within_s=60, say=said.append)
         assert maintenance.lasting(url) is None
     assert said == ["the api is in maintenance (new roof): waiting for its end in 41 s"]
 
@@ -38,7 +39,7 @@ def test_an_api_that_tells_of_none_is_not_waited_for(told: Any) -> None:
     """Nor one of an earlier kit, nor one that tells nonsense."""
     said: list[str] = []
     with readiness(told) as url:
-        maintenance.wait(url, within_s=20, say=said.append)
+        maintenance.wait(url, within_s=60, say=said.append)
     assert said == []
 
 

@@ -16,7 +16,7 @@ print(open_files.raise_limit(), resource.getrlimit(resource.RLIMIT_NOFILE)[0], h
 
 def raised(*hard: str) -> list[int]:
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, *hard], capture_output=True, text=True, timeout=30, check=True
+        [sys.executable, "-c", PROGRAM, *hard], capture_output=True, text=True, timeout=180, check=True
     )
     return [int(number) for number in done.stdout.split()]
 

@@ -27,7 +27,7 @@ class Kit:
     root: Path
     env: dict[str, str]
 
-    def call(self, *args: str, limit_s: float = 90, **env: str) -> subprocess.CompletedProcess[str]:
+    def call(self, *args: str, limit_s: float = 300, **env: str) -> subprocess.CompletedProcess[str]:
         """Run `labdriver ARGS` to its end."""
         return subprocess.run(
             [*LABDRIVER, *args], cwd=self.root, env=self.env | env, capture_output=True, text=True, timeout=limit_s
@@ -81,7 +81,7 @@ def copy_of_kit(folder: Path) -> Kit:
         shutil.copyfile(starter, folder / "labs" / starter.parent.name / f"edit{starter.suffix}")
     clean = {key: value for key, value in os.environ.items() if not key.startswith("LAB_")}
     ports = {PORT_VARIABLES[role]: str(port) for role, port in free_ports().items()}
-    return Kit(folder, {**clean, **ports, "LAB_RUNTIME": "local", "LAB_NO_OPEN": "1", "LAB_READY_TIMEOUT_S": "30"})
+    return Kit(folder, {**clean, **ports, "LAB_RUNTIME": "local", "LAB_NO_OPEN": "1", "LAB_READY_TIMEOUT_S": "120"})
 
 
 @pytest.fixture(scope="session", autouse=True)

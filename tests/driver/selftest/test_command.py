@@ -15,7 +15,7 @@ MISSED = Outcome("x", "Title", Finding((Figure("a_ms", 2.5, at_most=1), Figure("
 def test_selftest_json_is_the_whole_stdout() -> None:
     """The check that needs no quiet machine: exit 0, one JSON object, progress on stderr."""
     command = [*LABDRIVER, "selftest", "silent", "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert (told["ok"], [check["check"] for check in told["checks"]]) == (True, ["silent"])
@@ -26,7 +26,7 @@ def test_selftest_json_is_the_whole_stdout() -> None:
 def test_selftest_unknown_check_is_misuse() -> None:
     """Exit 2 and the known names."""
     command = [*LABDRIVER, "selftest", "nothing"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
     assert done.returncode == 2
     assert "expected one of: identical, schedule, silent, stopped" in done.stderr
 

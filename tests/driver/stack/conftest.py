@@ -58,7 +58,7 @@ class Checkout:
 
     @property
     def runtime(self) -> LocalRuntime:
-        return LocalRuntime(self.root, ports=self.ports, ready_timeout_s=40)
+        return LocalRuntime(self.root, ports=self.ports, ready_timeout_s=120)
 
     @property
     def edit(self) -> Path:
@@ -86,7 +86,7 @@ class Checkout:
                     found.append(process)
         return found
 
-    def ask(self, method: str, path: str, *, role: str = "api", timeout_s: float = 20) -> Any:
+    def ask(self, method: str, path: str, *, role: str = "api", timeout_s: float = 60) -> Any:
         """The JSON answer at a role's public port."""
         connection = http.client.HTTPConnection("127.0.0.1", self.ports[role], timeout=timeout_s)
         try:
@@ -104,7 +104,7 @@ def _mentions(process: psutil.Process, root: str) -> bool:
     return False
 
 
-def until(condition: Callable[[], Any], *, deadline_s: float = 20) -> Any:
+def until(condition: Callable[[], Any], *, deadline_s: float = 60) -> Any:
     """Wait for a condition and return what it gave; fail at the deadline."""
     until_s = time.monotonic() + deadline_s
     while not (found := condition()):
@@ -128,7 +128,7 @@ def checkout() -> Iterator[Checkout]:
         made = Checkout(root, free_ports())
         yield made
         made.runtime.down(print)
-        assert made.ours() == []
+        until(lambda: made.ours() == [])
     finally:
         shutil.rmtree(root, ignore_errors=True)
 

@@ -82,11 +82,11 @@ def test_scaling_goes_on_after_a_turn_that_failed(capsys: pytest.CaptureFixture[
         supervisor = SimpleNamespace(balancers={"estimator": None}, of_role=of_role, stack=SimpleNamespace(roles={}))
         scaling = Scaling(supervisor, changing=lambda _: asyncio.Lock(), rescale=None)  # type: ignore[arg-type]
         running = asyncio.create_task(scaling.run())
-        await asyncio.wait({running, asyncio.create_task(again.wait())}, timeout=20, return_when="FIRST_COMPLETED")
+        await asyncio.wait({running, asyncio.create_task(again.wait())}, timeout=60, return_when="FIRST_COMPLETED")
         running.cancel()
 
     asyncio.run(play())
-    assert len(looks) == 2
+    assert len(looks) >= 2
     assert "can't start new thread" in capsys.readouterr().out
 
 

@@ -25,7 +25,7 @@ BUSY = [sys.executable, "-c", "while True: pass"]
 MEASURED_CPU_S = 0.25  # processor time over which a share is measured
 
 
-def until(holds: Callable[[], object], *, deadline_s: float = 20) -> None:
+def until(holds: Callable[[], object], *, deadline_s: float = 60) -> None:
     until_s = time.monotonic() + deadline_s
     while not holds():
         assert time.monotonic() < until_s, f"not within {deadline_s:g} s"
@@ -126,7 +126,7 @@ def test_nobody_stays_stopped_when_the_throttler_ends(sign: signal.Signals | Non
             throttling.stdin.close()
         else:
             throttling.send_signal(sign)
-        assert throttling.wait(10) == 0
+        assert throttling.wait(60) == 0
         assert not is_stopped(process.pid)
 
 
@@ -232,7 +232,7 @@ def test_the_balancer_outlives_who_leaves_in_mid_answer() -> None:
         await balancer.start()
         with socket.create_connection(listener.getsockname()) as caller:
             caller.sendall(b"x")
-        await asyncio.wait_for(left.wait(), 10)
+        await asyncio.wait_for(left.wait(), 60)
         balancer.close()
         server.close()
         return left.is_set()

@@ -11,7 +11,7 @@ from tests.driver.stack.conftest import Checkout, until
 from tests.ports import free_ports
 
 from labdriver.errors import EnvironmentFault
-from labdriver.stack.local import identity
+from labdriver.stack.local import identity, runtime
 from labdriver.stack.local.identity import Identity
 from labdriver.stack.local.runtime import LocalRuntime
 
@@ -51,11 +51,12 @@ def test_up_repairs_after_the_supervisor_is_gone(up: Checkout, sign: signal.Sign
     assert up.ask("GET", "/probe/who")["answer"] == 1
 
 
-def test_a_supervisor_that_is_late_is_not_gone(up: Checkout) -> None:
+def test_a_supervisor_that_is_late_is_not_gone(up: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a crowded machine it may get no turn for seconds; its stack must not be ended for that."""
+    monkeypatch.setattr(runtime, "PATIENT_S", 60.0)
     supervisor = psutil.Process(up.state().pid)
     supervisor.send_signal(signal.SIGSTOP)
-    later = threading.Timer(4.5, supervisor.send_signal, [signal.SIGCONT])
+    later = threading.Timer(2 * runtime.PROMPT_S, supervisor.send_signal, [signal.SIGCONT])
     later.start()
     try:
         assert up.runtime.status().up
@@ -67,7 +68,7 @@ def test_down_works_without_a_supervisor(up: Checkout) -> None:
     """Half dead is dead afterwards."""
     psutil.Process(up.state().pid).kill()
     assert up.runtime.down(print).changed
-    assert up.ours() == []
+    until(lambda: up.ours() == [])
 
 
 def test_the_stack_ends_when_its_state_is_taken_away(up: Checkout) -> None:
@@ -103,7 +104,7 @@ def test_a_taken_port_is_named_with_its_owner_and_the_way_out(checkout: Checkout
     me = psutil.Process()
     assert caught.value.message == f"port {port} for worker is taken by {me.name()} (pid {me.pid})"
     assert "LAB_WORKER_PORT=" in caught.value.next_step
-    assert checkout.ours() == []
+    until(lambda: checkout.ours() == [])
 
 
 def test_a_state_that_was_copied_here_is_not_ours(up: Checkout) -> None:
@@ -114,13 +115,13 @@ def test_a_state_that_was_copied_here_is_not_ours(up: Checkout) -> None:
         for name in ("stack.json", "postgres/data/postmaster.pid"):
             (copy / ".lab" / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(up.root / ".lab" / name, copy / ".lab" / name)
-        runtime = LocalRuntime(copy, ports=up.ports)
-        assert runtime.status().up is False
-        assert f"came from {up.root}" in runtime.down(print).lines[0]
+        elsewhere = LocalRuntime(copy, ports=up.ports)
+        assert elsewhere.status().up is False
+        assert f"came from {up.root}" in elsewhere.down(print).lines[0]
         assert up.runtime.status().ready
         shutil.copytree(up.root / "k8s", copy / "k8s")
         with pytest.raises(EnvironmentFault, match="is taken by"):
-            runtime.up(print)
+            elsewhere.up(print)
     finally:
         shutil.rmtree(copy, ignore_errors=True)
 

@@ -1,5 +1,6 @@
 """The autoscale lab on the real local stack: edit.yaml is applied, replicas grow and go, limits hold."""
 
+import http.client
 import shutil
 import signal
 import threading
@@ -57,7 +58,7 @@ def crowd(checkout: Checkout, size: int = 8) -> Iterator[None]:
 
     def ask() -> None:
         while not gone.is_set():
-            with suppress(OSError, ValueError):
+            with suppress(OSError, ValueError, http.client.HTTPException):
                 checkout.ask("GET", ESTIMATE)
 
     people = [threading.Thread(target=ask, daemon=True) for _ in range(size)]
@@ -68,7 +69,7 @@ def crowd(checkout: Checkout, size: int = 8) -> Iterator[None]:
     finally:
         gone.set()
         for person in people:
-            person.join(20)
+            person.join()
 
 
 def estimators(checkout: Checkout) -> list[psutil.Process]:
@@ -103,8 +104,8 @@ def test_replicas_grow_under_load_and_go_back(checkout: Checkout, edit: Path) ->
     assert (found.request_cores, found.limit_cores) == (0.15, 0.25)
     assert checkout.runtime.served_code()["autoscale"] == lab_code(edit.parent, "edit.yaml")
     with crowd(checkout):
-        until(lambda: target(checkout.runtime).ready >= 2, deadline_s=40)
-    assert len(estimators(checkout)) >= 2
+        until(lambda: target(checkout.runtime).ready >= 2, deadline_s=120)
+        until(lambda: len(estimators(checkout)) >= 2)
     checkout.runtime.unscale(print)
     status = checkout.runtime.wait_ready()
     assert [r.name for r in status.replicas if r.role == "estimator"] == ["estimator-1"]
@@ -130,12 +131,15 @@ def test_a_missing_request_is_told_as_an_autoscaler_tells_it(checkout: Checkout,
 
 
 def test_a_limit_holds(checkout: Checkout, edit: Path) -> None:
-    """A tenth of a core is what it gets, however many ask; without a limit it takes the fifth of its licence."""
+    """A tenth of a core is what it gets, however many ask; without a limit it takes the fifth of its licence.
+
+    A throttler that gets no turn lets it run on for a while, and takes that off what follows.
+    """
     text = STARTER.replace("limits: {", "limits: {cpu: 100m, ")
     served(edit, text, checkout.runtime)
     with crowd(checkout, 4):
-        until(lambda: (target(checkout.runtime).used_cores or (0.0,))[0] > 0.05)
-        assert max(target(checkout.runtime).used_cores or ()) <= 0.16
+        until(lambda: any(stopped(p) for p in estimators(checkout)))
+        until(lambda: 0.05 < max(target(checkout.runtime).used_cores or (0.0,)) <= 0.16)
 
 
 @pytest.mark.parametrize(
@@ -181,10 +185,11 @@ def test_none_at_all_and_back(checkout: Checkout, edit: Path) -> None:
 def test_nobody_stays_stopped_when_the_supervisor_goes(checkout: Checkout, edit: Path, sign: signal.Signals) -> None:
     """The processes end with it, those in mid-quota too."""
     served(edit, STARTER.replace("limits: {", "limits: {cpu: 100m, "), checkout.runtime)
-    kept = [r.identity for r in checkout.state().processes if r.identity and r.role != "postgres"]
+    state = checkout.state()
+    kept = [state.supervisor, *(r.identity for r in state.processes if r.identity and r.role != "postgres")]
     with crowd(checkout, 4):
         until(lambda: any(stopped(p) for p in estimators(checkout)))
-        psutil.Process(checkout.state().pid).send_signal(sign)
+        psutil.Process(state.pid).send_signal(sign)
         until(lambda: not any(identity.process(one) for one in kept))
     assert checkout.runtime.up(print).changed
     assert checkout.runtime.status().ready

@@ -27,7 +27,8 @@ from labdriver.stack.kube.runtime import KubeRuntime
 REPO = Path(__file__).resolve().parents[4]
 CONTEXT = "CONTEXT"
 BROKEN = "import nothing_there"
-READY_S = 30.0
+READY_S = 120.0
+PATIENT_S = 60.0  # for what answers at once, unless nobody gets a turn
 
 
 @dataclass
@@ -154,6 +155,14 @@ def checkout(tmp_path: Path) -> Path:
 @pytest.fixture
 def world(checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     """Docker works, the bundle is complete, no cluster exists yet."""
+    for limit in (
+        "choose.PROBE_S",
+        "kube.pages.ASK_S",
+        "kube.k3d.QUICK_S",
+        "kube.runtime.QUICK_S",
+        "kube.api.CONNECT_S",
+    ):
+        monkeypatch.setattr(f"labdriver.stack.{limit}", PATIENT_S)
     api = FakeApi().start()
     ports = free_ports()
     roles = Roles(api, ports)

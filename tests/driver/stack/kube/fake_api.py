@@ -203,7 +203,11 @@ class FakeApi:
         self._send(wire, 200, self.objects[kind, namespace, name])
 
     def roll(self, deployment: Object, *, restart: bool = True) -> None:
-        """What the controllers do with a Deployment: status and pods, as recorded."""
+        """What the controllers do with a Deployment: status and pods, as recorded. Whoever lists sees all of it."""
+        with self._changed:
+            self._roll(deployment, restart=restart)
+
+    def _roll(self, deployment: Object, *, restart: bool) -> None:
         name = deployment["metadata"]["name"]
         wanted = deployment["spec"].get("replicas", 1)
         held = self.hold.get(name)

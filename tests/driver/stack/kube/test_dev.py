@@ -129,7 +129,7 @@ def test_rollout_that_hangs_shows_events_and_names_the_pod_at_the_deadline(
     monkeypatch.setattr("labdriver.stack.kube.rollout._until_change", nothing_changes)
     path = up.root / "k8s" / "base" / "depsim.yaml"
     path.write_text(path.read_text().replace("cpu: 100m", "cpu: 64"))
-    with pytest.raises(EnvironmentFault, match=r"not ready after 30 s: depsim-\S+: not scheduled: 0/1 nodes"):
+    with pytest.raises(EnvironmentFault, match=r"not ready after 120 s: depsim-\S+: not scheduled: 0/1 nodes"):
         up.k3d().dev(up.say)
     assert any("FailedScheduling: 0/1 nodes are available" in line for line in up.said)
 
@@ -161,13 +161,13 @@ def test_wait_ready_returns_when_the_part_comes_up(up: World, refused: int) -> N
     up.api.roll(deployment)
 
     def release_once_watched() -> None:
-        until_s = time.monotonic() + 20
+        until_s = time.monotonic() + 60
         while len(up.api.called("GET", "deployments?watch=1")) <= refused and time.monotonic() < until_s:
             time.sleep(0.02)
         up.api.release("generator")
 
     threading.Thread(target=release_once_watched, daemon=True).start()
-    assert up.k3d(ready_timeout_s=20).wait_ready().ready
+    assert up.k3d(ready_timeout_s=120).wait_ready().ready
     assert up.api.called("GET", "deployments?watch=1") != []
 
 
