@@ -28,7 +28,7 @@ from labdriver.stack.local.ports import free
 from labdriver.stack.local.runtime import LocalRuntime
 from labdriver.stack.runtime import Runtime, Say
 
-TRIES = 2  # of a run that does not count because the machine was too busy
+TRIES = 4  # of a run that does not count because the machine was too busy
 
 
 @dataclass(frozen=True)

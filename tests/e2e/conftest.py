@@ -6,18 +6,21 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from labdriver import record
+from labdriver.score.verdict import crowded
 from labdriver.settings import PORT_VARIABLES
 from tests.ports import free_ports
 
 ROOT = Path(__file__).resolve().parents[2]
 SHORT = ("--scale", "0.2")
+MOST_TRIES = 6
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,16 @@ class Kit:
 
 
 LABDRIVER = [sys.executable, "-m", "labdriver"]
+
+
+def when_quiet(run: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """The answer of a run that counts: one for which the machine was too busy is made again, as `verify` does."""
+    answer = run()
+    for _ in range(MOST_TRIES - 1):
+        if not crowded(record.load(Path(answer["report"]).parent)):
+            break
+        answer = run()
+    return answer
 
 
 def copy_of_kit(folder: Path) -> Kit:

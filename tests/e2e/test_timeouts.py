@@ -6,11 +6,12 @@ import re
 import signal
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from labdriver.errors import EnvironmentFault
-from tests.e2e.conftest import SHORT, Kit
+from tests.e2e.conftest import SHORT, Kit, when_quiet
 
 pytestmark = pytest.mark.stack
 
@@ -29,13 +30,19 @@ def wait_for(process: subprocess.Popen[str], text: str) -> str:
 @pytest.mark.alone
 def test_starter_loses_solution_wins_and_the_report_compares(kit: Kit) -> None:
     """The hour in small: a bad score, one edit, a good score beside the old one."""
+    runs: list[dict[str, Any]] = []
+
+    def run() -> dict[str, Any]:
+        runs.append(kit.run("--by", "alice"))
+        return runs[-1]
+
     kit.edit(kit.starter)
-    before = kit.run("--by", "alice")
+    before = when_quiet(run)
     kit.edit(kit.solution)
-    after = kit.run("--by", "alice")
+    after = when_quiet(run)
     assert before["verdict"] == after["verdict"] == "VALID"
     assert after["score"] - before["score"] >= 30
-    assert after["baseline"]["run"] == before["run"]
+    assert after["baseline"]["run"] == runs[-2]["run"]
     metrics = after["metrics"]
     assert metrics["attempted"] == metrics["succeeded"] + metrics["failed"] + metrics["unfinished"]
     assert Path(after["report"]).is_file()

@@ -49,16 +49,25 @@ def make_scenario() -> MakeScenario:
 def serve() -> Iterator[Serve]:
     """Start servers that hand every request to a behaviour; all are gone after the test."""
     listeners: list[socket.socket] = []
+    accepting: list[threading.Thread] = []
     accepted: list[socket.socket] = []
 
     def start(behave: Behave) -> str:
         listener = socket.create_server(("127.0.0.1", 0), backlog=512)
         listeners.append(listener)
-        threading.Thread(target=_accept, args=(listener, behave, accepted), daemon=True).start()
+        accepting.append(threading.Thread(target=_accept, args=(listener, behave, accepted), daemon=True))
+        accepting[-1].start()
         return f"http://127.0.0.1:{listener.getsockname()[1]}"
 
     yield start
-    for sock in listeners + accepted:
+    _close(listeners)
+    for thread in accepting:
+        thread.join(5)  # who was accepted last is closed too, or it would be found open in another test
+    _close(accepted)
+
+
+def _close(sockets: list[socket.socket]) -> None:
+    for sock in sockets:
         with contextlib.suppress(OSError):
             sock.shutdown(socket.SHUT_RDWR)
         sock.close()
