@@ -94,7 +94,7 @@ def copy_of_kit(folder: Path) -> Kit:
         shutil.copyfile(starter, folder / "labs" / starter.parent.name / f"edit{starter.suffix}")
     clean = {key: value for key, value in os.environ.items() if not key.startswith("LAB_")}
     ports = {PORT_VARIABLES[role]: str(port) for role, port in free_ports().items()}
-    return Kit(folder, {**clean, **ports, "LAB_RUNTIME": "local", "LAB_NO_OPEN": "1", "LAB_READY_TIMEOUT_S": "120"})
+    return Kit(folder, {**clean, **ports, "LAB_RUNTIME": "local", "LAB_NO_OPEN": "1", "LAB_READY_TIMEOUT_S": "90"})
 
 
 @pytest.fixture(scope="session", autouse=True)
