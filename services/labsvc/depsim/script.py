@@ -124,5 +124,5 @@ DEFAULT = Behaviour(latency=Latency(kind="constant", ms=40))
 def first_fault(error: Any) -> str:
     """The first thing wrong with a script, as one line: where, what, what was given."""
     first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"]) or "script"
+    where = " ".join(".".join(str(part) for part in first["loc"]).split()) or "script"
     return f"{where}: {first['msg']}"
