@@ -62,7 +62,15 @@ def check(lab: Lab, *, limit_s: float = LIMIT_S) -> list[Finding]:
     with tempfile.TemporaryDirectory() as scratch:
         result = Path(scratch) / "result.xml"
         command = [sys.executable, "-m", "pytest", str(lab.folder / "test_check.py"), f"--junitxml={result}"]
-        command += ["-q", "-p", "no:cacheprovider", "-c", "/dev/null", f"--rootdir={lab.folder}"]
+        command += [
+            "-q",
+            "--disable-plugin-autoload",
+            "-p",
+            "no:cacheprovider",
+            "-c",
+            "/dev/null",
+            f"--rootdir={lab.folder}",
+        ]
         command += ["--import-mode=importlib", "-o", "junit_family=xunit2"]
         done = _bounded(command, lab, limit_s)
         if not result.exists():

@@ -18,6 +18,7 @@ from labdriver.errors import Misuse
 from labdriver.verbs import to_type
 
 SCHEMA_VERSION = 1
+LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one in C is ten times quicker, and not everywhere
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]
@@ -243,7 +244,7 @@ def read_scenario(path: Path) -> Scenario:
 
 def _step(path: Path) -> int:
     try:
-        return int(yaml.safe_load(path.read_text(encoding="utf-8"))["step"])
+        return int(yaml.load(path.read_bytes(), Loader=LOADER)["step"])
     except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError):
         return 99  # a broken file is still listed; reading it says what is wrong
 

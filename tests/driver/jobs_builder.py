@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Literal
+
+from tests.driver.record_builder import scenario_of
 
 from labdriver import lab
 from labdriver.record import Call, Dependency, Generator, Head, Record, Row, Stack
 
-ROOT = Path(__file__).resolve().parents[2]
 DATABASE_EPOCH_S = 1_795_000_000.0  # t0 by the database's clock
 END_S = 20.0
 REQUESTS = {"fast": 0, "slow": 1}
@@ -34,7 +34,7 @@ class Made:
 
 def record(jobs: Iterable[Made]) -> Record:
     """A whole run of the lab's own scenario with these requests only."""
-    scenario = lab.load(ROOT / "labs", "bulkheads").scenario
+    scenario = scenario_of("bulkheads")
     made = sorted(jobs, key=lambda job: job.due_s)
     rows = tuple(_row(seq, job, scenario) for seq, job in enumerate(made))
     calls = [call for seq, job in enumerate(made) for call in _calls(seq, job)]

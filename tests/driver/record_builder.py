@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -207,6 +207,7 @@ def plan(scenario: Scenario, dice: random.Random, lag_ms: float) -> list[Row]:
     return rows
 
 
+@cache
 def scenario_of(lab_id: str = "timeouts") -> Scenario:
     return lab.load(ROOT / "labs", lab_id).scenario
 

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from labdriver.errors import Misuse
+from labdriver.lab import LOADER
 
 DIGITS = 12
 
@@ -38,7 +39,7 @@ def labs_on_disk(labs: Path) -> dict[str, LabFiles]:
     found = {}
     for path in sorted(labs.glob("*/scenario.yaml")):
         try:
-            scenario: Mapping[str, Any] = yaml.safe_load(path.read_bytes())
+            scenario: Mapping[str, Any] = yaml.load(path.read_bytes(), Loader=LOADER)
             found[path.parent.name] = LabFiles(tuple(scenario["roles"]), lab_code(path.parent, scenario["edit"]))
         except (OSError, yaml.YAMLError, KeyError, TypeError, Misuse):
             continue

@@ -6,8 +6,7 @@ from typing import Any
 import yaml
 
 from labdriver.errors import Misuse
-
-LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one in C is ten times quicker, and not everywhere
+from labdriver.lab import LOADER
 
 
 def documents(path: Path) -> list[Any]:

@@ -16,7 +16,7 @@ import yaml
 from pydantic import ValidationError
 
 from labdriver.errors import Misuse
-from labdriver.lab import line_of
+from labdriver.lab import LOADER, line_of
 from labdriver.stack import hpa
 from labdriver.stack.hpa import Direction, Hpa, Metric, Policy
 from labdriver.stack.kinds import KINDS, Deployment, HorizontalPodAutoscaler, HpaSpec, MetricSpec, ScalingRules
@@ -85,7 +85,7 @@ def _found(labs: Path) -> dict[Path, str]:
     found = {}
     for path in sorted(labs.glob("*/scenario.yaml")):
         try:
-            scenario = yaml.safe_load(path.read_bytes())
+            scenario = yaml.load(path.read_bytes(), Loader=LOADER)
             if str(scenario["edit"]).endswith(".yaml"):
                 found[path.parent / scenario["edit"]] = str(scenario["scales"])
         except (OSError, yaml.YAMLError, KeyError, TypeError):

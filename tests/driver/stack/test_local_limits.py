@@ -80,7 +80,6 @@ def share_of(pid: int) -> float:
     return taken_s / (time.monotonic() - begun_s)
 
 
-@pytest.mark.alone
 @pytest.mark.parametrize("cores", [0.1, 0.25])
 def test_a_busy_process_gets_its_limit_and_no_more(cores: float) -> None:
     """By the ratio of processor time to time passed; a machine that is busy itself can only give less."""

@@ -44,7 +44,8 @@ def test_up_repairs_after_the_supervisor_is_gone(up: Checkout, sign: signal.Sign
     """What it kept is ended, then everything starts again on the same ports."""
     old = up.state()
     psutil.Process(old.pid).send_signal(sign)
-    assert up.runtime.status().up is False
+    if sign is signal.SIGKILL:  # one that is stopped is waited for, by `up` too
+        assert up.runtime.status().up is False
     assert up.runtime.up(print).changed
     assert up.state().pid != old.pid
     assert all(identity.process(r.identity) is None for r in old.processes if r.identity)
