@@ -62,16 +62,8 @@ def check(lab: Lab, *, limit_s: float = LIMIT_S) -> list[Finding]:
     with tempfile.TemporaryDirectory() as scratch:
         result = Path(scratch) / "result.xml"
         command = [sys.executable, "-m", "pytest", str(lab.folder / "test_check.py"), f"--junitxml={result}"]
-        command += [
-            "-q",
-            "--disable-plugin-autoload",
-            "-p",
-            "no:cacheprovider",
-            "-c",
-            "/dev/null",
-            f"--rootdir={lab.folder}",
-        ]
-        command += ["--import-mode=importlib", "-o", "junit_family=xunit2"]
+        command += ["-q", "--disable-plugin-autoload", "-p", "no:cacheprovider", "-o", "junit_family=xunit2"]
+        command += ["-c", "/dev/null", f"--rootdir={lab.folder}", "--import-mode=importlib"]
         done = _bounded(command, lab, limit_s)
         if not result.exists():
             raise Misuse(
