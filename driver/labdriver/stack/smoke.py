@@ -20,7 +20,7 @@ class Probe:
     told: str  # "ready in 4 ms", or why not
 
 
-def probe(runtime: Runtime, *, timeout_s: float = 5.0) -> list[Probe]:
+def probe(runtime: Runtime, *, timeout_s: float = 2.5) -> list[Probe]:
     """Ask every role for `/readyz` at its public address, all at once; at most `timeout_s` altogether."""
     with ThreadPoolExecutor(len(DEFAULT_PORTS)) as pool:
         return list(pool.map(lambda role: _ask(role, runtime.url(role), timeout_s), DEFAULT_PORTS))
